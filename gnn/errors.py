@@ -1,0 +1,34 @@
+"""The errors this library raises; each message carries the values and says what to change."""
+
+from __future__ import annotations
+
+
+class GnnError(Exception):
+    """Base of every expected failure of the library."""
+
+
+class DataError(GnnError):
+    """The interaction data cannot be used as given; the message names the row, column or file."""
+
+
+class SpaceError(GnnError):
+    """A search space, architecture or protocol is not valid.
+
+    ``field`` names the decision or setting at fault, so that a form can show the message beside it.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class TrainError(GnnError):
+    """Training could not produce a usable model."""
+
+
+class OutOfMemory(TrainError):
+    """The model does not fit the device, even with the smallest batch."""
+
+
+class Diverged(TrainError):
+    """The loss or the embeddings stopped being finite, or all embeddings collapsed to one point."""

@@ -1,0 +1,53 @@
+"""The closed sets of states that rows move through."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class DatasetState(models.TextChoices):
+    UPLOADED = "uploaded", "Uploaded"
+    """Stored; waiting for the person to confirm the columns."""
+    INGESTING = "ingesting", "Ingesting"
+    READY = "ready", "Ready"
+    """Immutable from here on."""
+    INVALID = "invalid", "Invalid"
+    """Could not be read as mapped; the message says why and the mapping can be corrected."""
+
+
+class SearchState(models.TextChoices):
+    RUNNING = "running", "Running"
+    PAUSED = "paused", "Paused"
+    FINISHING = "finishing", "Testing finalists"
+    """The budget is spent; finalists are being retrained and tested."""
+    FINISHED = "finished", "Finished"
+    STOPPED = "stopped", "Stopped"
+    """Ended by a person; nothing was tested."""
+    FAILED = "failed", "Failed"
+
+
+ACTIVE_SEARCH_STATES = (SearchState.RUNNING, SearchState.FINISHING)
+"""States in which the search still has work for the workers."""
+
+
+class RunState(models.TextChoices):
+    """The life of anything a worker runs: a trial, a baseline, a finalist run."""
+
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    COMPLETED = "completed", "Completed"
+    FAILED = "failed", "Failed"
+    STOPPED = "stopped", "Stopped"
+
+
+IN_FLIGHT_RUN_STATES = (RunState.QUEUED, RunState.RUNNING)
+ENDED_RUN_STATES = (RunState.COMPLETED, RunState.FAILED, RunState.STOPPED)
+
+
+class Failure(models.TextChoices):
+    """Why a run failed; each kind has its own reward."""
+
+    OUT_OF_MEMORY = "out_of_memory", "Out of memory"
+    DIVERGED = "diverged", "Diverged"
+    ERROR = "error", "Unexpected error"
+    LOST = "lost", "Worker lost too often"

@@ -1,0 +1,24 @@
+"""Tables only: no workflow lives here (see ``webapp.services``)."""
+
+from webapp.models.blobs import Blob, BlobPart
+from webapp.models.datasets import Dataset
+from webapp.models.runs import Baseline, FinalistRun, LeasedRun
+from webapp.models.searches import ControllerState, Search
+from webapp.models.spaces import Space
+from webapp.models.trials import Trial, TrialEpoch
+from webapp.models.workers import Worker
+
+__all__ = [
+    "Baseline",
+    "Blob",
+    "BlobPart",
+    "ControllerState",
+    "Dataset",
+    "FinalistRun",
+    "LeasedRun",
+    "Search",
+    "Space",
+    "Trial",
+    "TrialEpoch",
+    "Worker",
+]

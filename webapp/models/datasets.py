@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from webapp.enums import DatasetState
+
+
+class Dataset(models.Model):
+    """An uploaded interaction table; immutable once READY."""
+
+    name = models.CharField(max_length=200)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="datasets")
+    state = models.CharField(max_length=16, choices=DatasetState.choices, default=DatasetState.UPLOADED)
+    message = models.TextField(blank=True)
+    """What is wrong and what to do, when INVALID."""
+    filename = models.CharField(max_length=255)
+    source_blob = models.CharField(max_length=64)
+    """The file as uploaded."""
+    mapping = models.JSONField(default=dict)
+    """How the file is read: delimiter, header, and the column of each role (``gnn.sources``)."""
+    data_blob = models.CharField(max_length=64, blank=True)
+    """The interactions as Parquet, once READY."""
+    profile = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+    ingested_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,42 @@
+"""The one door to the workers: tasks are enqueued by name, after the transaction that needs them commits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from django.db import transaction
+
+INGEST_DATASET = "recsmith.ingest_dataset"
+ADVANCE_SEARCH = "recsmith.advance_search"
+RUN_TRIAL = "recsmith.run_trial"
+RUN_BASELINE = "recsmith.run_baseline"
+RUN_FINALIST = "recsmith.run_finalist"
+REAP = "recsmith.reap"
+
+CONTROL_QUEUE = "control"
+TRIALS_QUEUE = "trials"
+
+TASK_QUEUES = {
+    INGEST_DATASET: CONTROL_QUEUE,
+    ADVANCE_SEARCH: CONTROL_QUEUE,
+    REAP: CONTROL_QUEUE,
+    RUN_TRIAL: TRIALS_QUEUE,
+    RUN_BASELINE: TRIALS_QUEUE,
+    RUN_FINALIST: TRIALS_QUEUE,
+}
+"""Every task and its queue: short work never waits behind training."""
+
+app = Celery("recsmith")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+
+
+def enqueue_on_commit(task: str, *args: Any) -> None:
+    """Send ``task`` once the current transaction commits (at once outside a transaction)."""
+    transaction.on_commit(lambda: app.send_task(task, args=args, queue=TASK_QUEUES[task]))
+
+
+def waiting_messages(queue: str) -> int:
+    """How many messages wait in ``queue`` for a free worker."""
+    with app.connection_for_read() as connection:
+        return int(connection.default_channel.client.llen(queue))
