@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 
 from webapp.enums import Failure, RunState
 from webapp.models.searches import Search
@@ -16,7 +17,9 @@ class LeasedRun(models.Model):
     state = models.CharField(max_length=16, choices=RunState.choices, default=RunState.QUEUED)
     attempt = models.PositiveIntegerField(default=0)
     lease_expires_at = models.DateTimeField(null=True)
-    enqueued_at = models.DateTimeField(auto_now_add=True)
+    losses = models.PositiveIntegerField(default=0)
+    """How many times its worker went silent."""
+    enqueued_at = models.DateTimeField(db_default=Now())
     worker = models.CharField(max_length=200, blank=True)
     failure = models.CharField(max_length=16, choices=Failure.choices, blank=True)
     message = models.TextField(blank=True)

@@ -1,0 +1,86 @@
+"""The worker's Celery application: `celery -A searchworker.celery worker -Q control,trials`."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import Any
+
+import billiard
+from celery import signals
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
+
+import django  # noqa: E402 (settings come first)
+
+django.setup()
+
+import torch  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.db import connection  # noqa: E402
+
+from gnn.device import set_threads  # noqa: E402
+from webapp.queue import app  # noqa: E402
+from webapp.services.workers import worker_gone, worker_seen  # noqa: E402
+
+__all__ = ["app"]
+
+app.conf.imports = ("searchworker.tasks",)
+
+SEEN_EVERY_SECONDS = 10
+
+draining = billiard.Event()
+"""Set when this worker is asked to shut down; its tasks save a checkpoint and give their runs back."""
+
+
+def device_name() -> str:
+    """The device of this worker process: its own GPU where there are several, or the CPU."""
+    if not torch.cuda.is_available():
+        return "cpu"
+    return f"cuda:{billiard.current_process().index % torch.cuda.device_count()}"
+
+
+@signals.worker_process_init.connect
+def _process_starts(**_: Any) -> None:
+    set_threads(settings.RECSMITH_THREADS)
+
+
+class _Presence:
+    """Tells the database that this worker lives, from the main process, at most every ten seconds."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def report(self, consumer: Any) -> None:
+        now = time.monotonic()
+        if now - self._last < SEEN_EVERY_SECONDS:
+            return
+        self._last = now
+        kind = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU of {socket.gethostname()}"
+        worker_seen(
+            name=consumer.hostname,
+            queues=sorted(queue.name for queue in consumer.task_consumer.queues),
+            slots=consumer.pool.num_processes,
+            threads=settings.RECSMITH_THREADS,
+            device=kind,
+        )
+        # Pool processes are forked from this one and must not inherit a connection in use.
+        connection.close()
+
+
+_presence = _Presence()
+
+
+@signals.worker_ready.connect
+def _ready(sender: Any, **_: Any) -> None:
+    _presence.report(sender)
+    # Beat sends heartbeats only where a result backend or events ask for them, so a timer reports presence.
+    sender.timer.call_repeatedly(SEEN_EVERY_SECONDS, _presence.report, (sender,))
+
+
+@signals.worker_shutting_down.connect
+def _shutting_down(sender: Any, **_: Any) -> None:
+    draining.set()
+    worker_gone(name=str(sender))
+    connection.close()

@@ -1,0 +1,62 @@
+"""Splits and graphs, built once per dataset and protocol and shared by all trials of a worker."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gnn.evaluate import Targets
+from gnn.graph import Graph, build_graph
+from gnn.interactions import Interactions
+from gnn.protocol import Protocol
+from gnn.splits import split
+
+KEPT = 2
+"""How many prepared datasets a worker holds; each costs some hundred bytes per interaction."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingData:
+    """All that a trial may see."""
+
+    graph: Graph
+    valid: Targets
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedData:
+    training: TrainingData
+    test: Targets
+
+
+def prepare(interactions: Interactions, protocol: Protocol) -> PreparedData:
+    """Split the interactions and build the graph of the training part.
+
+    Raises:
+        DataError: a part would be empty.
+    """
+    parts = split(interactions, protocol)
+    graph = build_graph(interactions, parts.train)
+    return PreparedData(
+        training=TrainingData(graph, Targets.of(interactions, parts.valid)),
+        test=Targets.of(interactions, parts.test),
+    )
+
+
+class PreparedCache:
+    """The most recently used prepared datasets of this process."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._entries: OrderedDict[tuple[object, ...], PreparedData] = OrderedDict()
+
+    def get(self, data: str, protocol: Protocol, load: Callable[[], Interactions]) -> PreparedData:
+        """The prepared form of the dataset whose content hash is ``data``; ``load`` is called on a miss."""
+        key = (data, protocol.split, protocol.valid_fraction, protocol.test_fraction, protocol.split_seed)
+        if key not in self._entries:
+            self._entries[key] = prepare(load(), protocol)
+        self._entries.move_to_end(key)
+        while len(self._entries) > self._kept:
+            self._entries.popitem(last=False)
+        return self._entries[key]

@@ -1,0 +1,84 @@
+"""What a worker does for a trial, a finalist and a baseline: train, then score."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gnn.baselines import fit_baseline
+from gnn.evaluate import Scorer, evaluate_test, evaluate_validation
+from gnn.metrics import TestScores, ValidationScores
+from gnn.model import build_model
+from gnn.protocol import Protocol
+from gnn.space import Architecture
+from gnn.train import EpochReport, TrainConfig, fit
+from searchworker.prepared import PreparedData, TrainingData
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained architecture with its validation scores at the best epoch."""
+
+    scorer: Scorer
+    scores: ValidationScores
+    parameters: int
+    epochs: int
+    best_epoch: int
+    seconds: float
+
+
+def train_architecture(
+    architecture: Architecture,
+    data: TrainingData,
+    protocol: Protocol,
+    *,
+    seed: int,
+    device: str,
+    on_epoch: Callable[[EpochReport], None],
+    checkpoint: bytes | None = None,
+) -> Trained:
+    """Train until validation stops improving or the epochs are spent, and keep the best weights.
+
+    Raises:
+        OutOfMemory, Diverged: as typed failures of this architecture.
+    """
+    model = build_model(architecture, data.graph, seed)
+    config = TrainConfig(
+        max_epochs=protocol.max_epochs,
+        patience=protocol.patience,
+        objective=protocol.objective,
+        cutoffs=protocol.cutoffs,
+        seed=seed,
+        device=device,
+    )
+    result = fit(model, data.graph, data.valid, config, on_epoch, resume=checkpoint)
+    return Trained(
+        scorer=result.scorer,
+        scores=result.scores,
+        parameters=model.parameter_count,
+        epochs=result.epochs,
+        best_epoch=result.best_epoch,
+        seconds=result.seconds,
+    )
+
+
+def score_on_test(scorer: Scorer, data: PreparedData, protocol: Protocol) -> TestScores:
+    """The final numbers of a finalist or baseline, over the full catalogue."""
+    return evaluate_test(scorer, data.training.graph, data.test, protocol.cutoffs, also_seen=data.training.valid)
+
+
+@dataclass(frozen=True, eq=False)
+class FittedBaseline:
+    valid: ValidationScores
+    test: TestScores
+    seconds: float
+
+
+def run_reference(name: str, data: PreparedData, protocol: Protocol) -> FittedBaseline:
+    """Fit a baseline on the training part and score it as trials and finalists are scored."""
+    started = time.perf_counter()
+    scorer = fit_baseline(name, data.training.graph)
+    seconds = time.perf_counter() - started
+    valid = evaluate_validation(scorer, data.training.graph, data.training.valid, protocol.cutoffs)
+    return FittedBaseline(valid=valid, test=score_on_test(scorer, data, protocol), seconds=seconds)

@@ -1,0 +1,62 @@
+"""What a round of a search reads; every query is by an index and none grows with the trials already told."""
+
+from __future__ import annotations
+
+from statistics import fmean
+
+from gnn.protocol import Protocol
+from webapp.enums import ENDED_RUN_STATES, IN_FLIGHT_RUN_STATES, RunState
+from webapp.models import Baseline, FinalistRun, Search, Trial
+
+
+def ended_untold(search: Search) -> list[Trial]:
+    """Trials that ended since the last round, in the order they ended."""
+    return list(Trial.objects.filter(search=search, state__in=ENDED_RUN_STATES, told_order=None).order_by("finished_at", "number"))
+
+
+def trial_counts(search: Search) -> tuple[int, int]:
+    """How many trials are in flight, and how many were proposed so far (numbers run from 1 without gaps)."""
+    trials = Trial.objects.filter(search=search)
+    last = trials.order_by("-number").values_list("number", flat=True).first()
+    return trials.filter(state__in=IN_FLIGHT_RUN_STATES).count(), last or 0
+
+
+def completed_rewards(search: Search) -> list[float]:
+    protocol = Protocol.from_json(search.protocol)
+    scores = Trial.objects.filter(search=search, state=RunState.COMPLETED).values_list("scores", flat=True)
+    return [score[protocol.objective] for score in scores]
+
+
+def any_completed(search: Search) -> bool:
+    return Trial.objects.filter(search=search, state=RunState.COMPLETED).exists()
+
+
+def last_failure(search: Search) -> str:
+    """The message of the trial that failed last."""
+    failed = Trial.objects.filter(search=search, state=RunState.FAILED).order_by("-finished_at")
+    return failed.values_list("message", flat=True).first() or ""
+
+
+def verdict(search: Search) -> str:
+    """One honest sentence: how the best finalist compares with the best baseline on test."""
+    objective = Protocol.from_json(search.protocol).objective
+    label = objective.replace("ndcg", "NDCG").replace("f1", "F1").replace("recall", "Recall").replace("precision", "Precision")
+    by_trial: dict[int, list[float]] = {}
+    for number, scores in FinalistRun.objects.filter(search=search, state=RunState.COMPLETED).values_list("trial__number", "test_scores"):
+        by_trial.setdefault(number, []).append(scores[objective])
+    baselines = {
+        name: scores[objective]
+        for name, scores in Baseline.objects.filter(search=search, state=RunState.COMPLETED).values_list("name", "test_scores")
+    }
+    if not by_trial:
+        return "The search is over, but no finalist could be retrained; see their messages."
+    # The winner is the trial that validation ranked first; picking it by test would report a lucky number.
+    number = Trial.objects.filter(search=search, number__in=by_trial).order_by("-reward", "number").values_list("number", flat=True)[0]
+    mean = fmean(by_trial[number])
+    sentence = f"Trial {number} scores {mean:.4f} {label} on test (mean of {len(by_trial[number])} seeds)"
+    if not baselines:
+        return f"{sentence}; no baseline completed."
+    name, best = max(baselines.items(), key=lambda item: item[1])
+    if mean > best:
+        return f"{sentence}, {mean - best:.4f} above the best baseline, {name} ({best:.4f})."
+    return f"{sentence}, {best - mean:.4f} below the best baseline, {name} ({best:.4f}): use {name}."

@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from webapp.models import Worker
+
+ALIVE_SECONDS = 30
+"""Workers report every ten seconds; three missed reports and one counts as gone."""
+
+
+def workers_alive(*, queue: str) -> QuerySet[Worker]:
+    """Workers heard of lately that take tasks from ``queue``."""
+    return Worker.objects.filter(seen_at__gt=Now() - timedelta(seconds=ALIVE_SECONDS), queues__contains=[queue])

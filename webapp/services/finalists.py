@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from webapp.enums import RunState
+from webapp.models import FinalistRun, Search, Trial
+from webapp.queue import ADVANCE_SEARCH, RUN_FINALIST, enqueue_on_commit
+from webapp.services.runs import owned
+
+
+def finalists_choose(search: Search, *, count: int, seeds: Sequence[int]) -> list[Trial]:
+    """Pick the best trials by validation score and queue one run for each seed."""
+    trials = list(
+        Trial.objects.filter(search=search, state=RunState.COMPLETED).order_by("-reward", "number")[:count]
+    )
+    for trial in trials:
+        for seed in seeds:
+            run = FinalistRun.objects.create(search=search, trial=trial, seed=seed)
+            enqueue_on_commit(RUN_FINALIST, run.pk)
+    return trials
+
+
+@transaction.atomic
+def finalist_complete(
+    run: FinalistRun,
+    *,
+    valid_scores: Mapping[str, float],
+    test_scores: Mapping[str, float],
+    epochs: int,
+    train_seconds: float,
+) -> bool:
+    """End one seed of a finalist with its scores; False when it is no longer this attempt's."""
+    ended = owned(run).update(
+        state=RunState.COMPLETED,
+        valid_scores=dict(valid_scores),
+        test_scores=dict(test_scores),
+        epochs=epochs,
+        train_seconds=train_seconds,
+        finished_at=Now(),
+        lease_expires_at=None,
+    )
+    if ended:
+        enqueue_on_commit(ADVANCE_SEARCH, run.search_id)
+    return ended == 1
