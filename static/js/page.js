@@ -1,0 +1,46 @@
+// Small behaviours any page may ask for through data attributes.
+"use strict";
+
+(() => {
+  // Times arrive in UTC and are shown in the reader's zone.
+  const localise = (root) => {
+    root.querySelectorAll("time[datetime]:not([data-local])").forEach((element) => {
+      const moment = new Date(element.getAttribute("datetime"));
+      if (Number.isNaN(moment.getTime())) return;
+      element.dataset.local = "true";
+      element.title = moment.toLocaleString();
+      element.textContent = moment.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+    });
+  };
+
+  document.addEventListener("DOMContentLoaded", () => localise(document));
+  document.addEventListener("htmx:afterSettle", (event) => localise(event.target));
+
+  // <form data-confirm="Sure?"> asks first; <form data-once> refuses a second press while the first is under way.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.dataset.confirm && !window.confirm(form.dataset.confirm)) {
+      event.preventDefault();
+      return;
+    }
+    if (form.dataset.once === undefined) return;
+    if (form.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    form.dataset.sent = "true";
+    form.querySelectorAll("[type=submit]").forEach((button) => button.setAttribute("aria-busy", "true"));
+  });
+  // A page taken back from the browser's cache must be usable again.
+  window.addEventListener("pageshow", () => {
+    document.querySelectorAll("form[data-sent]").forEach((form) => {
+      delete form.dataset.sent;
+      form.querySelectorAll("[aria-busy]").forEach((button) => button.removeAttribute("aria-busy"));
+    });
+  });
+
+  // <select data-submit> sends its form as soon as the choice changes.
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+  });
+})();
