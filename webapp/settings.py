@@ -53,7 +53,8 @@ RECSMITH_UPLOAD_LIMIT_MB = env_int("RECSMITH_UPLOAD_LIMIT_MB", 2048, minimum=1)
 RECSMITH_LEASE_SECONDS = env_int("RECSMITH_LEASE_SECONDS", 60, minimum=2)
 """How long a silent worker keeps its trial before another may take it."""
 
-CELERY_BROKER_URL = REDIS_URL
+# Celery spells a Unix socket differently from the Redis clients.
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
