@@ -37,6 +37,14 @@ def needs_servers(arguments: Sequence[str]) -> bool:
     return bool(arguments) and not asks_for_help and arguments[0] not in WITHOUT_SERVERS
 
 
+def process_birth(pid: int) -> str:
+    """When the process was created, which tells it from a later one with the same id; empty if it is gone."""
+    try:
+        return str(psutil.Process(pid).create_time())
+    except psutil.NoSuchProcess:
+        return ""
+
+
 @contextlib.contextmanager
 def servers_held(home: Path, *, start: bool = True, postgres_options: Sequence[str] = ()) -> Iterator[None]:
     """Export DATABASE_URL, REDIS_URL and SECRET_KEY where they are unset, with the servers running until the end.
@@ -64,8 +72,8 @@ def servers_held(home: Path, *, start: bool = True, postgres_options: Sequence[s
         yield
         return
 
-    with _locked(home):
-        _holder_file(home).write_text(_birth(os.getpid()))
+    with folder_locked(home):
+        _holder_file(home).write_text(process_birth(os.getpid()))
         try:
             if wants_postgres:
                 postgres.start()
@@ -77,7 +85,7 @@ def servers_held(home: Path, *, start: bool = True, postgres_options: Sequence[s
     try:
         yield
     finally:
-        with _locked(home):
+        with folder_locked(home):
             _holder_file(home).unlink(missing_ok=True)
             if not _living_holders(home):
                 valkey.stop()
@@ -90,7 +98,7 @@ def _is_given(variable: str) -> bool:
 
 def _secret_key(home: Path) -> str:
     """The key of this installation, made once."""
-    with _locked(home):
+    with folder_locked(home):
         file = home / "secret_key"
         if not file.exists():
             with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
@@ -108,7 +116,7 @@ def _sockets_folder(home: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _locked(home: Path) -> Iterator[None]:
+def folder_locked(home: Path) -> Iterator[None]:
     """Hold the lock of ``home``; the system lets go of it when the process dies."""
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o711)
@@ -132,16 +140,8 @@ def _living_holders(home: Path) -> list[int]:
     """Process ids that hold the servers; files of killed ones are cleared away."""
     living = []
     for file in (home / "holders").iterdir():
-        if file.read_text() == _birth(int(file.name)):
+        if file.read_text() == process_birth(int(file.name)):
             living.append(int(file.name))
         else:
             file.unlink()
     return living
-
-
-def _birth(pid: int) -> str:
-    """When the process was created, which tells it from a later one with the same id; empty if it is gone."""
-    try:
-        return str(psutil.Process(pid).create_time())
-    except psutil.NoSuchProcess:
-        return ""
