@@ -1,0 +1,138 @@
+"""Ranking quality over the full catalogue, with seen items masked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gnn import kernels
+from gnn.errors import DataError
+from gnn.graph import Graph
+from gnn.metrics import TestScores, ValidationScores, means, ranking_metrics
+
+if TYPE_CHECKING:
+    from gnn.interactions import Interactions
+
+SCORES_AT_ONCE = 2**22
+"""Scores computed before they are ranked: small enough for a processor's cache and any memory."""
+
+
+class Scorer(Protocol):
+    """Anything that scores the whole catalogue for some users."""
+
+    def score(self, users: Tensor) -> Tensor:
+        """Scores [B, n_items] of the users with codes ``users``, int64 [B]; the caller may overwrite them."""
+
+
+class EmbeddingScorer:
+    """Scores by the dot product of fixed embeddings; users [n_users, d], items [n_items, d]."""
+
+    def __init__(self, users: Tensor, items: Tensor) -> None:
+        self.users = users
+        self.items = items
+
+    def score(self, users: Tensor) -> Tensor:
+        return self.users[users.to(self.users.device)] @ self.items.t()
+
+
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """Users with at least one held-out item that a recommendation could contain."""
+
+    users: np.ndarray
+    """Codes, ascending int64 [U]."""
+    indptr: np.ndarray
+    """Limits of each user's items, int64 [U + 1]."""
+    items: np.ndarray
+    """Held-out items, ascending within a user, int64."""
+
+
+def build_targets(interactions: Interactions, index: np.ndarray, graph: Graph, also_seen: Targets | None = None) -> Targets:
+    """Collect the held-out items at ``index``, each once.
+
+    Items the user also has in training (or in ``also_seen``) are left out: they are masked when ranking,
+    so nobody could recommend them.
+
+    Raises:
+        DataError: no user has an item left to find.
+    """
+    n_items = graph.n_items
+    pair = np.unique(interactions.user[index].astype(np.int64) * n_items + interactions.item[index])
+    indptr, items = _seen(graph, also_seen)
+    seen = np.repeat(np.arange(graph.n_users), np.diff(indptr)) * n_items + items
+    pair = pair[~np.isin(pair, seen)]
+    if len(pair) == 0:
+        raise DataError(f"None of {len(index)} held-out interactions is an item its user has not already seen.")
+    users, counts = np.unique(pair // n_items, return_counts=True)
+    return Targets(users, np.concatenate([[0], np.cumsum(counts)]), pair % n_items)
+
+
+def evaluate_validation(scorer: Scorer, graph: Graph, targets: Targets, cutoffs: Sequence[int]) -> ValidationScores:
+    """Rank the catalogue for each target user, training items masked, and compare with the held-out items."""
+    per_user = _rank(scorer, graph, targets, cutoffs, None)
+    return ValidationScores(means(per_user), per_user, targets.users)
+
+
+def evaluate_test(
+    scorer: Scorer, graph: Graph, targets: Targets, cutoffs: Sequence[int], *, also_seen: Targets | None = None
+) -> TestScores:
+    """Rank the catalogue for each target user and compare with the test items.
+
+    Training items are masked and, as RecBole does, so are the validation items given as ``also_seen``:
+    a user who has them would not be recommended them.
+    """
+    per_user = _rank(scorer, graph, targets, cutoffs, also_seen)
+    return TestScores(means(per_user), per_user, targets.users)
+
+
+def _rank(scorer: Scorer, graph: Graph, targets: Targets, cutoffs: Sequence[int], also_seen: Targets | None) -> dict[str, np.ndarray]:
+    seen_indptr, seen_items = _seen(graph, also_seen)
+    length = min(max(cutoffs), graph.n_items)
+    rows = max(1, SCORES_AT_ONCE // graph.n_items)
+    top = [
+        top_unseen(scorer.score(torch.from_numpy(users)), users, seen_indptr, seen_items, length)
+        for users in np.split(targets.users, range(rows, len(targets.users), rows))
+    ]
+    listed = np.concatenate(top).astype(np.int64)
+    relevant = np.diff(targets.indptr)
+    # An empty place has item -1; it must not look like the last item of the user before.
+    row = np.arange(len(listed))[:, None]
+    pair = np.where(listed < 0, -1, row * graph.n_items + listed)
+    wanted = np.repeat(np.arange(len(relevant)), relevant) * graph.n_items + targets.items
+    place = np.minimum(np.searchsorted(wanted, pair), len(wanted) - 1)
+    return ranking_metrics(wanted[place] == pair, relevant, cutoffs)
+
+
+def top_unseen(scores: Tensor, users: np.ndarray, seen_indptr: np.ndarray, seen_items: np.ndarray, k: int) -> np.ndarray:
+    """The best ``k`` unseen items of each user, best first, int32 [B, k]; -1 where there are fewer.
+
+    Seen items of user u are ``seen_items[seen_indptr[u]:seen_indptr[u + 1]]``. ``scores`` is overwritten.
+    On the CPU, equal scores keep item order.
+    """
+    if scores.device.type == "cpu":
+        best, items = np.empty((len(users), k), dtype=np.float32), np.empty((len(users), k), dtype=np.int32)
+        kernels.top_items(scores.float().contiguous().numpy(), users, seen_indptr, seen_items, best, items)
+        return items
+    counts = np.diff(seen_indptr)[users]
+    starts = np.repeat(seen_indptr[users] - (np.cumsum(counts) - counts), counts)
+    columns = seen_items[np.arange(len(starts)) + starts]
+    rows = np.repeat(np.arange(len(users)), counts)
+    scores[torch.from_numpy(rows).to(scores.device), torch.from_numpy(columns).to(scores.device)] = -torch.inf
+    value, item = torch.topk(scores, k)
+    return torch.where(value > -torch.inf, item, -1).int().cpu().numpy()
+
+
+def _seen(graph: Graph, also_seen: Targets | None) -> tuple[np.ndarray, np.ndarray]:
+    """Each user's masked items: those of training and those of ``also_seen``; CSR over all users."""
+    indptr, items = graph.seen_indptr.cpu().numpy(), graph.seen_items.cpu().numpy()
+    if also_seen is None:
+        return indptr, items
+    user = np.concatenate([np.repeat(np.arange(graph.n_users), np.diff(indptr)), np.repeat(also_seen.users, np.diff(also_seen.indptr))])
+    order = np.argsort(user, kind="stable")
+    counts = np.bincount(user, minlength=graph.n_users)
+    return np.concatenate([[0], np.cumsum(counts)]), np.concatenate([items, also_seen.items])[order]

@@ -1,0 +1,180 @@
+"""Training interactions as a bipartite graph: both edge directions, normalised once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gnn.adjacency import Adjacency
+from gnn.errors import DataError
+
+if TYPE_CHECKING:
+    from gnn.interactions import Interactions
+
+WEIGHT_LEVELS = 10
+"""Up to this many distinct weights (half-star ratings) are each a bucket of their own."""
+WEIGHT_QUANTILES = 5
+RECENCY_QUANTILES = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """The training graph; node ``u`` is user u, node ``n_users + i`` is item i.
+
+    Every edge belongs to one of ``n_buckets`` buckets, by its weight (rating) and its recency. Edge
+    embeddings are given to buckets, so they are shared and do not grow with the data.
+    """
+
+    n_users: int
+    n_items: int
+    n_buckets: int
+    plain: Adjacency
+    """Edges in both directions, D^-1/2 A D^-1/2."""
+    looped: Adjacency
+    """The same with a self-loop at every node, normalised with the loops counted; their bucket is ``n_buckets``."""
+    bucket_share: Tensor
+    """Share of each bucket among a node's edges, float32 [nodes, n_buckets]; a node without edges has zeros."""
+    bucket_mass: Tensor
+    """Sum of the normalised entries of each bucket in a node's row, float32 [nodes, n_buckets]."""
+    seen_indptr: Tensor
+    """Limits of each user's training items in ``seen_items``, int64 [n_users + 1]."""
+    seen_items: Tensor
+    """Training items, ascending within a user, int64 [edges]."""
+
+    @property
+    def n_nodes(self) -> int:
+        return self.n_users + self.n_items
+
+    @property
+    def n_edges(self) -> int:
+        return len(self.seen_items)
+
+    @cached_property
+    def user_degree(self) -> Tensor:
+        """Training items of each user, int64 [n_users]."""
+        return self.seen_indptr.diff()
+
+    @cached_property
+    def item_degree(self) -> Tensor:
+        """Training users of each item, int64 [n_items]."""
+        return self.plain.degree[self.n_users :].long()
+
+    @property
+    def cold_users(self) -> int:
+        """Users without a training interaction: known to the catalogue, but the graph cannot place them."""
+        return int((self.user_degree == 0).sum())
+
+    @property
+    def cold_items(self) -> int:
+        """Items without a training interaction."""
+        return int((self.item_degree == 0).sum())
+
+    def to(self, device: torch.device | str) -> Graph:
+        tensors = ("bucket_share", "bucket_mass", "seen_indptr", "seen_items")
+        moved = {name: getattr(self, name).to(device) for name in tensors}
+        return replace(self, plain=self.plain.to(device), looped=self.looped.to(device), **moved)
+
+
+def build_graph(interactions: Interactions, train_index: np.ndarray) -> Graph:
+    """Build the graph of the interactions at ``train_index``.
+
+    A (user, item) pair that occurs more than once is one edge and takes the weight and time of its
+    latest occurrence (by time; by row where there is no time).
+
+    Raises:
+        DataError: there is no training interaction.
+    """
+    train_index = np.asarray(train_index, dtype=np.int64)
+    if len(train_index) == 0:
+        raise DataError("There is no training interaction, so there is no graph to learn from.")
+    kept = _latest_of_each_pair(interactions, train_index)
+    n_users, n_items = interactions.n_users, interactions.n_items
+    user = interactions.user[kept].astype(np.int64)
+    item = interactions.item[kept].astype(np.int64)
+    bucket, n_buckets = _edge_buckets(interactions, kept)
+
+    n_edges, n_nodes = len(kept), n_users + n_items
+    # Edges are ordered by (user, item). Entry e of the first half is edge e as the user sees it; the
+    # second half holds the same edges in the order of the items' rows.
+    by_item = np.argsort(item, kind="stable")
+    place_by_item = np.empty(n_edges, dtype=np.int64)
+    place_by_item[by_item] = np.arange(n_edges)
+    counts = np.concatenate([np.bincount(user, minlength=n_users), np.bincount(item, minlength=n_items)])
+    indptr = np.concatenate([[0], np.cumsum(counts)])
+    indices = np.concatenate([item + n_users, user[by_item]])
+    reverse = np.concatenate([n_edges + place_by_item, by_item])
+    buckets = np.concatenate([bucket, bucket[by_item]])
+    plain = Adjacency.build(indptr, indices, reverse, buckets)
+
+    rows = np.repeat(np.arange(n_nodes), counts)
+    cell = rows * n_buckets + buckets
+    share = np.bincount(cell, minlength=n_nodes * n_buckets).reshape(n_nodes, n_buckets) / np.maximum(counts, 1)[:, None]
+    mass = np.bincount(cell, weights=plain.values.numpy(), minlength=n_nodes * n_buckets).reshape(n_nodes, n_buckets)
+    return Graph(
+        n_users=n_users,
+        n_items=n_items,
+        n_buckets=n_buckets,
+        plain=plain,
+        looped=_with_loops(n_users, indptr, indices, reverse, buckets, n_buckets),
+        bucket_share=torch.from_numpy(share.astype(np.float32)),
+        bucket_mass=torch.from_numpy(mass.astype(np.float32)),
+        seen_indptr=torch.from_numpy(indptr[: n_users + 1].astype(np.int64)),
+        seen_items=torch.from_numpy(item),
+    )
+
+
+def _latest_of_each_pair(interactions: Interactions, index: np.ndarray) -> np.ndarray:
+    """Positions of one interaction per (user, item) pair, ordered by (user, item)."""
+    user = interactions.user[index].astype(np.int64)
+    pair = user * interactions.n_items + interactions.item[index]
+    time = np.zeros(len(index), dtype=np.int64) if interactions.timestamp is None else interactions.timestamp[index]
+    order = np.lexsort((index, time, pair))
+    last = np.append(np.diff(pair[order]) != 0, True)
+    return index[order[last]]
+
+
+def _edge_buckets(interactions: Interactions, kept: np.ndarray) -> tuple[np.ndarray, int]:
+    """Bucket of each kept interaction and the number of buckets: weight buckets x recency buckets."""
+    bucket = np.zeros(len(kept), dtype=np.int64)
+    n_buckets = 1
+    if interactions.weight is not None:
+        weight = interactions.weight[kept]
+        levels = np.unique(weight)
+        limits = levels[1:] if len(levels) <= WEIGHT_LEVELS else _quantile_limits(weight, WEIGHT_QUANTILES)
+        bucket = np.searchsorted(limits, weight, side="right")
+        n_buckets = len(limits) + 1
+    if interactions.timestamp is not None:
+        time = interactions.timestamp[kept]
+        limits = _quantile_limits(time, RECENCY_QUANTILES)
+        bucket = bucket * (len(limits) + 1) + np.searchsorted(limits, time, side="right")
+        n_buckets *= len(limits) + 1
+    return bucket, n_buckets
+
+
+def _quantile_limits(values: np.ndarray, n: int) -> np.ndarray:
+    """Lower limits of the second to the last of at most ``n`` groups of about equal size."""
+    limits = np.unique(np.quantile(values, np.linspace(0, 1, n + 1)[1:-1], method="nearest"))
+    return limits[limits > values.min()]
+
+
+def _with_loops(
+    n_users: int, indptr: np.ndarray, indices: np.ndarray, reverse: np.ndarray, buckets: np.ndarray, loop_bucket: int
+) -> Adjacency:
+    """Add a self-loop to every row, at the place where sorted columns want it."""
+    n_nodes = len(indptr) - 1
+    node = np.arange(n_nodes)
+    # A user's neighbours are items, which come after all users: its loop goes first. An item's goes last.
+    loops_before = np.where(node < n_users, node + 1, node)
+    moved = np.arange(len(indices)) + np.repeat(loops_before, np.diff(indptr))
+    loop_place = np.where(node < n_users, indptr[:-1], indptr[1:]) + node
+    total = len(indices) + n_nodes
+    looped_indices, looped_reverse, looped_buckets = (np.empty(total, dtype=np.int64) for _ in range(3))
+    looped_indices[moved], looped_indices[loop_place] = indices, node
+    looped_reverse[moved], looped_reverse[loop_place] = moved[reverse], loop_place
+    looped_buckets[moved], looped_buckets[loop_place] = buckets, loop_bucket
+    return Adjacency.build(indptr + np.arange(n_nodes + 1), looped_indices, looped_reverse, looped_buckets)
