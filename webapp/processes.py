@@ -94,6 +94,14 @@ def processes_running(names: Sequence[str], environment: Mapping[str, str], log:
             _stop(running)
 
 
+def processes_kill(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Kill each process with its whole session, so that no pool process outlives its worker."""
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     for process in processes:
         process.terminate()
@@ -101,7 +109,4 @@ def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            # The whole session, so that no pool process outlives its worker.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+            processes_kill([process])
