@@ -102,6 +102,14 @@ def processes_kill(processes: Sequence[subprocess.Popen[bytes]]) -> None:
         process.wait()
 
 
+def process_become(name: str) -> None:
+    """Turn this process into the Procfile command ``name``, which so receives its signals itself."""
+    commands = procfile_commands()
+    if name not in commands:
+        sys.exit(f"Procfile has no process {name!r}; choose from {', '.join(commands)}.")
+    os.execvp("sh", ("sh", "-c", f"exec {commands[name]}"))
+
+
 def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
     for process in processes:
         process.terminate()
@@ -110,3 +118,7 @@ def _stop(processes: Sequence[subprocess.Popen[bytes]]) -> None:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             processes_kill([process])
+
+
+if __name__ == "__main__":
+    process_become(sys.argv[1] if len(sys.argv) == 2 else "")

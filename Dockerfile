@@ -1,0 +1,13 @@
+FROM python:3.11-slim
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /app
+RUN useradd --create-home recsmith
+COPY requirements.txt .
+RUN pip install --no-cache-dir -r requirements.txt
+COPY . .
+# The variables only let the settings load; nothing connects while static files are collected.
+RUN DATABASE_URL=postgresql://none REDIS_URL=redis://none SECRET_KEY=build python manage.py collectstatic --no-input --verbosity 0
+USER recsmith
+ENV RECSMITH_HOST=0.0.0.0
+EXPOSE 8000
+CMD ["python", "-m", "webapp.processes", "web"]
