@@ -1,0 +1,1 @@
+"""Search logic (pure) and the Celery tasks that drive it (thin)."""

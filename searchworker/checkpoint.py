@@ -1,0 +1,71 @@
+"""A controller's state as bytes: safetensors for the arrays, JSON for the rest, so that reading it cannot run code."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load, save
+
+SCHEMA = 1
+_KEY = "recsmith.controller"
+_TENSOR = "$tensor"
+_ARRAY = "$array"
+
+
+def pack(state: dict[str, Any]) -> bytes:
+    """Write nested dictionaries and lists of JSON-able values, torch tensors and numpy arrays.
+
+    Raises:
+        TypeError, ValueError: a value is none of these, is not finite, or a key is not text.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+
+    def plain(value: Any, path: str) -> Any:
+        if isinstance(value, dict):
+            if not all(isinstance(key, str) for key in value):
+                raise TypeError(f"Keys at '{path}' must be text, but are {list(value)}.")
+            return {key: plain(item, f"{path}/{key}") for key, item in value.items()}
+        if isinstance(value, list):
+            return [plain(item, f"{path}/{i}") for i, item in enumerate(value)]
+        if isinstance(value, torch.Tensor | np.ndarray):
+            tensor = torch.as_tensor(value).detach()
+            tensors[path] = tensor.clone(memory_format=torch.contiguous_format)
+            return {_TENSOR if isinstance(value, torch.Tensor) else _ARRAY: path}
+        return value
+
+    document = json.dumps({"schema": SCHEMA, "state": plain(state, "")}, allow_nan=False)
+    packed: bytes = save(tensors, metadata={_KEY: document})
+    return packed
+
+
+def unpack(data: bytes) -> dict[str, Any]:
+    """Read what :func:`pack` wrote.
+
+    Raises:
+        ValueError: it is not such a document, or of another version.
+    """
+    try:
+        length = int.from_bytes(data[:8], "little")
+        document = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_KEY])
+        tensors = load(data)
+    except Exception as error:  # safetensors raises its own and the standard library's errors alike
+        raise ValueError(f"These {len(data)} bytes are not a controller state: {error}.") from error
+    if document["schema"] != SCHEMA:
+        raise ValueError(f"The controller state has schema {document['schema']}, but this version reads {SCHEMA}.")
+
+    def restored(value: Any) -> Any:
+        if isinstance(value, list):
+            return [restored(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if _TENSOR in value:
+            return tensors[value[_TENSOR]]
+        if _ARRAY in value:
+            return tensors[value[_ARRAY]].numpy()
+        return {key: restored(item) for key, item in value.items()}
+
+    state: dict[str, Any] = restored(document["state"])
+    return state

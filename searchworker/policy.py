@@ -1,0 +1,194 @@
+"""The autoregressive policy over a search space, and the update arithmetic that its controllers share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from searchworker.encoding import INACTIVE, SpaceEncoding
+
+HIDDEN = 32
+"""Width of the hidden layer; the whole controller state stays near 100 KB, as it is stored at every step."""
+LOGIT_BOUND = 3.0
+"""Logits are squashed into (-bound, bound), so that no choice ever becomes unreachable."""
+EPSILON = 1e-8
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the policy says of B architectures; every tensor is [B, D] and 0 where the decision is not active."""
+
+    log_probs: Tensor
+    entropies: Tensor
+    values: Tensor
+    """Expected standardised reward before the decision is made."""
+    active: Tensor
+
+
+@dataclass(frozen=True)
+class Draw:
+    """B sampled rows [B, D], with the log-probability and entropy of each decision [B, D] and each choice [B, D, C]."""
+
+    rows: Tensor
+    log_probs: Tensor
+    entropies: Tensor
+    values: Tensor
+    probabilities: Tensor
+
+
+class Policy(nn.Module):
+    """A distribution over architectures: one decision after the other, each given the choices before it.
+
+    The network is a neural autoregressive distribution estimator (Larochelle and Murray 2011): the
+    embeddings of the choices made so far are summed, a decision adds its own embedding, and one tanh layer
+    feeds a head for the choices and a head for the value. Heads are shared by the layers of one spec; a
+    bias per expanded decision lets layers differ. Heads start at zero, so a new policy draws as random
+    search does. A decision that is not active is not sampled, has no probability and adds nothing.
+    """
+
+    def __init__(self, encoding: SpaceEncoding, generator: torch.Generator) -> None:
+        super().__init__()
+        self.encoding = encoding
+        decisions = len(encoding.decisions)
+        self.choice = nn.Parameter(_uniform(generator, decisions, encoding.width, HIDDEN))
+        self.decision = nn.Parameter(_uniform(generator, decisions, HIDDEN))
+        self.head = nn.Parameter(torch.zeros(encoding.slots, HIDDEN))
+        self.bias = nn.Parameter(torch.zeros(decisions, encoding.width))
+        self.value = nn.Parameter(torch.zeros(HIDDEN + 1))
+        """Weights of the value head, then its bias."""
+
+    def evaluate(self, rows: Tensor) -> Evaluation:
+        """Log-probabilities, entropies and values of given rows [B, D], with gradients."""
+        active = rows != INACTIVE
+        chosen = rows.clamp(min=0)
+        embedded = self.choice[torch.arange(rows.shape[1]), chosen] * active.unsqueeze(2)
+        before = embedded.cumsum(1) - embedded
+        hidden = torch.tanh(before + self.decision)
+        scores = torch.einsum("bdh,dch->bdc", hidden, self.head[self.encoding.choices]) + self.bias
+        log_softmax = self._log_softmax(scores, self.encoding.offered)
+        return Evaluation(*self._columns(hidden, log_softmax, chosen, active), active)
+
+    @torch.no_grad()
+    def sample(self, count: int, generator: torch.Generator, temperature: float = 1.0) -> Draw:
+        """Draw ``count`` independent architectures; a higher ``temperature`` flattens every decision."""
+        decisions = len(self.encoding.decisions)
+        head = self.head[self.encoding.choices]
+        # The choice with the smallest E_c / p_c, E_c exponential, is c with probability p_c.
+        race = torch.empty(decisions, count, self.encoding.width).exponential_(generator=generator).clamp(min=1e-30).log()
+        rows = torch.full((count, decisions), INACTIVE)
+        before = torch.zeros(count, HIDDEN)
+        hiddens, log_softmaxes = [], []
+        for i in range(decisions):
+            hidden = torch.tanh(before + self.decision[i])
+            log_softmax = self._log_softmax(hidden @ head[i].T + self.bias[i], self.encoding.offered[i], temperature)
+            chosen = (log_softmax - race[i]).argmax(1)
+            active = self.encoding.active(i, rows)
+            rows[:, i] = torch.where(active, chosen, INACTIVE)
+            before = before + self.choice[i, chosen] * active.unsqueeze(1)
+            hiddens.append(hidden)
+            log_softmaxes.append(log_softmax)
+        log_softmax, active = torch.stack(log_softmaxes, 1), rows != INACTIVE
+        columns = self._columns(torch.stack(hiddens, 1), log_softmax, rows.clamp(min=0), active)
+        return Draw(rows, *columns, log_softmax.exp() * active.unsqueeze(2))
+
+    @staticmethod
+    def _log_softmax(scores: Tensor, offered: Tensor, temperature: float = 1.0) -> Tensor:
+        bounded = LOGIT_BOUND * torch.tanh(scores / LOGIT_BOUND) / temperature
+        return bounded.masked_fill(~offered, -torch.inf).log_softmax(-1)
+
+    def _columns(self, hidden: Tensor, log_softmax: Tensor, chosen: Tensor, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Log-probability, entropy and value of each decision [B, D], 0 where not active."""
+        log_probs = log_softmax.gather(2, chosen.unsqueeze(2)).squeeze(2)
+        values = hidden @ self.value[:-1] + self.value[-1]
+        zero = torch.zeros(())
+        return (
+            torch.where(active, log_probs, zero),
+            torch.where(active, _entropy(log_softmax), zero),
+            torch.where(active, values, zero),
+        )
+
+
+def _uniform(generator: torch.Generator, *shape: int) -> Tensor:
+    bound = 1 / math.sqrt(HIDDEN)
+    return torch.empty(shape).uniform_(-bound, bound, generator=generator)
+
+
+def _entropy(log_softmax: Tensor) -> Tensor:
+    """Entropy in nats [...] of log-probabilities [..., C]; a choice that is not offered adds nothing."""
+    return -(log_softmax.exp() * log_softmax.clamp(min=torch.finfo(log_softmax.dtype).min)).sum(-1)
+
+
+class RunningMoments:
+    """Mean and standard deviation of all rewards told so far (Welford), so that their scale does not matter."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = 0.0
+        self._squares = 0.0
+
+    def update(self, value: float) -> None:
+        self.count += 1
+        step = value - self.mean
+        self.mean += step / self.count
+        self._squares += step * (value - self.mean)
+
+    @property
+    def std(self) -> float:
+        return math.sqrt(self._squares / self.count) if self.count > 1 else 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"count": self.count, "mean": self.mean, "squares": self._squares}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.count, self.mean, self._squares = state["count"], state["mean"], state["squares"]
+
+
+def normalised(advantages: Tensor, mask: Tensor) -> Tensor:
+    """Shift and scale the masked advantages to mean 0 and deviation 1, as cleanrl and SB3 do; one alone is left as it is."""
+    chosen = advantages[mask]
+    if chosen.numel() < 2:
+        return advantages * mask
+    return (advantages - chosen.mean()) / (chosen.std() + EPSILON) * mask
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """PPO's clipped objective (to be minimised) with its health figures."""
+
+    loss: Tensor
+    kl: float
+    clip_fraction: float
+
+
+def clipped_surrogate(log_probs: Tensor, behaviour: Tensor, advantages: Tensor, active: Tensor, clip: float) -> Surrogate:
+    """Mean over the active decisions of PPO's clipped surrogate (Schulman et al. 2017, eq. 7); all inputs [B, D].
+
+    The ratio is against the stored behaviour. ``kl`` is the estimator ``(r - 1) - log r`` of J. Schulman,
+    "Approximating KL Divergence" (2020), which cleanrl logs too.
+    """
+    log_ratio = (log_probs - behaviour)[active]
+    ratio = log_ratio.exp()
+    gain = advantages[active]
+    loss = -torch.min(ratio * gain, ratio.clamp(1 - clip, 1 + clip) * gain).mean()
+    with torch.no_grad():
+        kl = (ratio - 1 - log_ratio).mean().item()
+        clip_fraction = ((ratio - 1).abs() > clip).float().mean().item()
+    return Surrogate(loss, kl, clip_fraction)
+
+
+def generalised_advantages(rewards: Tensor, values: Tensor, active: Tensor, decay: float) -> Tensor:
+    """GAE (Schulman et al. 2016) without discount, for one reward [B] after the last active decision; gives [B, D].
+
+    ``decay`` is the lambda: 1 compares each value with the final reward, 0 with the next value only.
+    """
+    advantages = torch.zeros_like(values)
+    following, carried = rewards, torch.zeros_like(rewards)
+    for i in reversed(range(values.shape[1])):
+        carried = torch.where(active[:, i], following - values[:, i] + decay * carried, carried)
+        following = torch.where(active[:, i], values[:, i], following)
+        advantages[:, i] = torch.where(active[:, i], carried, 0.0)
+    return advantages
