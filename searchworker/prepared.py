@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gnn.evaluate import Targets
+from gnn.evaluate import Targets, build_targets
 from gnn.graph import Graph, build_graph
 from gnn.interactions import Interactions
 from gnn.protocol import Protocol
@@ -38,10 +38,8 @@ def prepare(interactions: Interactions, protocol: Protocol) -> PreparedData:
     """
     parts = split(interactions, protocol)
     graph = build_graph(interactions, parts.train)
-    return PreparedData(
-        training=TrainingData(graph, Targets.of(interactions, parts.valid)),
-        test=Targets.of(interactions, parts.test),
-    )
+    valid = build_targets(interactions, parts.valid, graph)
+    return PreparedData(TrainingData(graph, valid), test=build_targets(interactions, parts.test, graph, also_seen=valid))
 
 
 class PreparedCache:

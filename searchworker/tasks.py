@@ -37,9 +37,6 @@ CHECKPOINT_EVERY_SECONDS = 60
 
 _prepared = PreparedCache()
 
-Run = Trial | Baseline | FinalistRun
-
-
 class _Abandoned(Exception):
     """Another attempt owns the run, or the search has ended: stop and write nothing."""
 
@@ -111,11 +108,10 @@ def _advance_running(search: Search) -> None:
 def _end_if_over(search: Search, protocol: Protocol, *, exhausted: bool) -> None:
     in_flight, asked = round_selectors.trial_counts(search)
     spent = in_flight == 0 and (exhausted or asked >= search.planned_trials)
-    if asked - in_flight >= FAILURES_BEFORE_GIVING_UP or spent:
-        if not round_selectors.any_completed(search):
-            message = f"All {asked - in_flight} trials so far failed. The last one: {round_selectors.last_failure(search)}"
-            searches.search_fail(search, message=message)
-            return
+    if (spent or asked - in_flight >= FAILURES_BEFORE_GIVING_UP) and not round_selectors.any_completed(search):
+        message = f"All {asked - in_flight} trials so far failed. The last one: {round_selectors.last_failure(search)}"
+        searches.search_fail(search, message=message)
+        return
     if not spent:
         return
     chosen = finalists.finalists_choose(
@@ -217,7 +213,7 @@ def run_finalist(self: Task, run_id: int) -> None:
 
 
 @contextmanager
-def _ownership(run: Run) -> Iterator[None]:
+def _ownership(run: runs.Run) -> Iterator[None]:
     """Hold the lease during the block and turn each way of ending early into the run's state."""
 
     def renew() -> bool:
@@ -251,7 +247,7 @@ def _worker_name(task: Task) -> str:
     return f"{task.request.hostname}/{os.getpid()}"
 
 
-def _protocol_and_data(run: Run) -> tuple[Protocol, PreparedData]:
+def _protocol_and_data(run: runs.Run) -> tuple[Protocol, PreparedData]:
     search = run.search
     protocol = Protocol.from_json(search.protocol)
     data = _prepared.get(search.dataset.data_blob, protocol, lambda: dataset_interactions(search.dataset))

@@ -13,9 +13,7 @@ from webapp.services.runs import owned
 
 def finalists_choose(search: Search, *, count: int, seeds: Sequence[int]) -> list[Trial]:
     """Pick the best trials by validation score and queue one run for each seed."""
-    trials = list(
-        Trial.objects.filter(search=search, state=RunState.COMPLETED).order_by("-reward", "number")[:count]
-    )
+    trials = list(Trial.objects.filter(search=search, state=RunState.COMPLETED).order_by("-reward", "number")[:count])
     for trial in trials:
         for seed in seeds:
             run = FinalistRun.objects.create(search=search, trial=trial, seed=seed)

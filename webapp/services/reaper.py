@@ -10,9 +10,9 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from webapp.enums import ACTIVE_SEARCH_STATES, DatasetState, Failure, RunState
-from webapp.models import Dataset, LeasedRun, Search
+from webapp.models import Dataset, Search
 from webapp.queue import ADVANCE_SEARCH, CONTROL_QUEUE, INGEST_DATASET, TRIALS_QUEUE, enqueue_on_commit, waiting_messages
-from webapp.services.runs import MAX_LOSSES, RUN_TASKS
+from webapp.services.runs import MAX_LOSSES, RUN_TASKS, RunModel
 
 LOST_MESSAGE = (
     f"The worker died {MAX_LOSSES} times while running this, most likely killed for using too much memory. "
@@ -32,14 +32,14 @@ def reap() -> None:
 
 
 @transaction.atomic
-def _reap_expired(model: type[LeasedRun], task: str) -> None:
+def _reap_expired(model: RunModel, task: str) -> None:
     expired = (
-        model._default_manager.select_for_update(of=("self",), skip_locked=True)
+        model.objects.select_for_update(of=("self",), skip_locked=True)
         .filter(state=RunState.RUNNING, lease_expires_at__lt=Now())
         .order_by("pk")
     )
     for run in expired:
-        row = model._default_manager.filter(pk=run.pk)
+        row = model.objects.filter(pk=run.pk)
         if run.losses + 1 >= MAX_LOSSES:
             row.update(
                 state=RunState.FAILED,
@@ -60,10 +60,10 @@ def _quiet(field: str) -> models.Q:
 
 
 @transaction.atomic
-def _resend(model: type[LeasedRun], task: str) -> None:
-    waiting = model._default_manager.filter(_quiet("enqueued_at"), state=RunState.QUEUED, search__state__in=ACTIVE_SEARCH_STATES)
+def _resend(model: RunModel, task: str) -> None:
+    waiting = model.objects.filter(_quiet("enqueued_at"), state=RunState.QUEUED, search__state__in=ACTIVE_SEARCH_STATES)
     for run_id in list(waiting.order_by("pk").values_list("pk", flat=True)):
-        model._default_manager.filter(pk=run_id).update(enqueued_at=Now())
+        model.objects.filter(pk=run_id).update(enqueued_at=Now())
         enqueue_on_commit(task, run_id)
 
 

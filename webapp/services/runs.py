@@ -14,22 +14,24 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 
 from webapp.enums import Failure, RunState, SearchState
-from webapp.models import Baseline, FinalistRun, LeasedRun, Search, Trial
+from webapp.models import Baseline, FinalistRun, Search, Trial
 from webapp.queue import ADVANCE_SEARCH, RUN_BASELINE, RUN_FINALIST, RUN_TRIAL, enqueue_on_commit
 
 MAX_LOSSES = 3
 """A run whose worker died this often is given up: it is probably what kills them."""
 
-RUN_TASKS: dict[type[LeasedRun], str] = {Trial: RUN_TRIAL, Baseline: RUN_BASELINE, FinalistRun: RUN_FINALIST}
+Run = TypeVar("Run", Trial, Baseline, FinalistRun)
+RunModel = type[Trial] | type[Baseline] | type[FinalistRun]
 
-CLAIMABLE_IN: dict[type[LeasedRun], tuple[SearchState, ...]] = {
+RUN_TASKS: dict[RunModel, str] = {Trial: RUN_TRIAL, Baseline: RUN_BASELINE, FinalistRun: RUN_FINALIST}
+
+CLAIMABLE_IN: dict[RunModel, tuple[SearchState, ...]] = {
     Trial: (SearchState.RUNNING,),
     Baseline: (SearchState.RUNNING, SearchState.FINISHING),
     FinalistRun: (SearchState.FINISHING,),
 }
 """The states of the search in which a kind of run may start."""
 
-Run = TypeVar("Run", Trial, Baseline, FinalistRun)
 
 
 def lease_end() -> models.Expression:
@@ -57,30 +59,27 @@ def run_claim(model: type[Run], *, run_id: int, worker: str) -> Run | None:
     return model.objects.select_related("search__dataset").get(pk=run_id)
 
 
-def run_renew(run: LeasedRun) -> bool:
+def run_renew(run: Run) -> bool:
     """Extend the lease; False when the run is no longer this attempt's."""
     return owned(run).update(lease_expires_at=lease_end()) == 1
 
 
-def owned(run: LeasedRun) -> models.QuerySet[LeasedRun]:
+def owned(run: Run) -> models.QuerySet[Run]:
     """The run's row, only while this attempt owns it: every write of a worker goes through here."""
-    manager: models.Manager[LeasedRun] = type(run)._default_manager
-    return manager.filter(pk=run.pk, attempt=run.attempt, state=RunState.RUNNING)
+    return type(run).objects.filter(pk=run.pk, attempt=run.attempt, state=RunState.RUNNING)
 
 
 @transaction.atomic
-def run_fail(run: Trial | Baseline | FinalistRun, *, failure: Failure, message: str) -> bool:
+def run_fail(run: Run, *, failure: Failure, message: str) -> bool:
     """End the run as FAILED with its reason; False when the run is no longer this attempt's."""
-    ended = owned(run).update(
-        state=RunState.FAILED, failure=failure, message=message, finished_at=Now(), lease_expires_at=None
-    )
+    ended = owned(run).update(state=RunState.FAILED, failure=failure, message=message, finished_at=Now(), lease_expires_at=None)
     if ended:
         enqueue_on_commit(ADVANCE_SEARCH, run.search_id)
     return ended == 1
 
 
 @transaction.atomic
-def run_release(run: Trial | Baseline | FinalistRun) -> bool:
+def run_release(run: Run) -> bool:
     """Give the run back, to be started again here or elsewhere; False when it was no longer this attempt's."""
     released = owned(run).update(state=RunState.QUEUED, lease_expires_at=None, enqueued_at=Now(), worker="")
     if released and Search.objects.filter(pk=run.search_id, state__in=CLAIMABLE_IN[type(run)]).exists():
@@ -91,6 +90,5 @@ def run_release(run: Trial | Baseline | FinalistRun) -> bool:
 def runs_enqueue(*, search_id: int) -> None:
     """Send a message for each QUEUED run of a search; one too many is harmless."""
     for model, task in RUN_TASKS.items():
-        manager: models.Manager[LeasedRun] = model._default_manager
-        for run_id in manager.filter(search_id=search_id, state=RunState.QUEUED).order_by("pk").values_list("pk", flat=True):
+        for run_id in model.objects.filter(search_id=search_id, state=RunState.QUEUED).order_by("pk").values_list("pk", flat=True):
             enqueue_on_commit(task, run_id)

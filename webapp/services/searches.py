@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
@@ -35,7 +35,7 @@ MAX_WORKERS = 256
 
 def search_start(
     *,
-    owner: AbstractBaseUser | None,
+    owner: User | None,
     name: str,
     dataset: Dataset,
     space: SearchSpace,
@@ -162,7 +162,7 @@ def search_begin_finishing(search: Search, *, message: str) -> None:
 def _end(search: Search, *, state: SearchState, message: str) -> None:
     """Close the search and everything in flight; a worker in the middle of a run notices within an epoch."""
     for model in RUN_TASKS:
-        model._default_manager.filter(search_id=search.pk, state__in=IN_FLIGHT_RUN_STATES).update(
+        model.objects.filter(search_id=search.pk, state__in=IN_FLIGHT_RUN_STATES).update(
             state=RunState.STOPPED, finished_at=Now(), lease_expires_at=None
         )
     search.state = state
@@ -190,7 +190,9 @@ def search_record_round(
     controller_state: bytes,
 ) -> None:
     """Write what a round told the controller and what it proposed; call inside the transaction that locked ``search``."""
-    last = Trial.objects.filter(search=search, told_order__isnull=False).order_by("-told_order").values_list("told_order", flat=True).first()
+    last = (
+        Trial.objects.filter(search=search, told_order__isnull=False).order_by("-told_order").values_list("told_order", flat=True).first()
+    )
     for order, (trial, reward) in enumerate(told, start=(last or 0) + 1):
         trial.told_order = order
         trial.reward = reward
@@ -218,6 +220,5 @@ def search_record_round(
 def runs_all_ended(search: Search) -> bool:
     """Whether every baseline and finalist run of the search is over."""
     return not any(
-        model._default_manager.filter(search_id=search.pk).exclude(state__in=ENDED_RUN_STATES).exists()
-        for model in (Baseline, FinalistRun)
+        model.objects.filter(search_id=search.pk).exclude(state__in=ENDED_RUN_STATES).exists() for model in (Baseline, FinalistRun)
     )

@@ -25,9 +25,7 @@ class Directive(enum.Enum):
 
 
 @transaction.atomic
-def trial_report_epoch(
-    trial: Trial, *, epoch: int, loss: float, scores: Mapping[str, float], seconds: float
-) -> Directive:
+def trial_report_epoch(trial: Trial, *, epoch: int, loss: float, scores: Mapping[str, float], seconds: float) -> Directive:
     """Write one point of the learning curve, renew the lease, and learn whether to go on."""
     if not owned(trial).update(lease_expires_at=lease_end(), epochs=epoch):
         return Directive.ABANDON
