@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -45,6 +46,18 @@ def process_birth(pid: int) -> str:
         return ""
 
 
+@dataclass(frozen=True)
+class _Held:
+    """What this process holds."""
+
+    home: Path
+    servers: tuple[PostgresServer | ValkeyServer, ...]
+    exported: tuple[str, ...]
+
+
+_held: list[_Held] = []
+
+
 @contextlib.contextmanager
 def servers_held(home: Path, *, start: bool = True, postgres_options: Sequence[str] = ()) -> Iterator[None]:
     """Export DATABASE_URL, REDIS_URL and SECRET_KEY where they are unset, with the servers running until the end.
@@ -55,41 +68,53 @@ def servers_held(home: Path, *, start: bool = True, postgres_options: Sequence[s
     Raises:
         EmbeddedError: a server does not start, or the folder belongs to another account.
     """
-    wants_postgres = not _is_given("DATABASE_URL")
-    wants_valkey = not _is_given("REDIS_URL")
     sockets = _sockets_folder(home)
-    postgres = PostgresServer(home / "postgres", sockets, tuple(postgres_options))
-    valkey = ValkeyServer(home / "valkey", sockets / "valkey.sock")
+    servers: list[PostgresServer | ValkeyServer] = []
     exported = {}
-    if wants_postgres:
+    if not _is_given("DATABASE_URL"):
+        servers.append(PostgresServer(home / "postgres", sockets, tuple(postgres_options)))
         exported["DATABASE_URL"] = f"postgresql://postgres@{quote(str(sockets), safe='')}/postgres"
-    if wants_valkey:
+    if not _is_given("REDIS_URL"):
+        valkey = ValkeyServer(home / "valkey", sockets / "valkey.sock")
+        servers.append(valkey)
         exported["REDIS_URL"] = f"unix://{valkey.socket}"
     if not _is_given("SECRET_KEY"):
         exported["SECRET_KEY"] = _secret_key(home) if start else secrets.token_urlsafe(50)
     os.environ.update(exported)
-    if not start or not (wants_postgres or wants_valkey):
+    if not start or not servers:
         yield
         return
 
-    with folder_locked(home):
-        _holder_file(home).write_text(process_birth(os.getpid()))
-        try:
-            if wants_postgres:
-                postgres.start()
-            if wants_valkey:
-                valkey.start()
-        except BaseException:
-            _holder_file(home).unlink(missing_ok=True)
-            raise
+    held = _Held(home, tuple(servers), tuple(exported))
     try:
+        with folder_locked(home):
+            _holder_file(home).write_text(process_birth(os.getpid()))
+            for server in held.servers:
+                server.start()
+        _held.append(held)
         yield
     finally:
         with folder_locked(home):
+            _held.clear()
             _holder_file(home).unlink(missing_ok=True)
             if not _living_holders(home):
-                valkey.stop()
-                postgres.stop()
+                for server in reversed(held.servers):
+                    server.stop()
+
+
+def servers_revive() -> None:
+    """Start again what this process holds and somebody killed."""
+    for held in list(_held):
+        with folder_locked(held.home):
+            if _held:  # not let go of while waiting for the lock
+                for server in held.servers:
+                    server.start()
+
+
+def outer_environment() -> dict[str, str]:
+    """The environment without what this process exported: a command started with it holds the servers itself."""
+    ours = {name for held in _held for name in held.exported}
+    return {name: value for name, value in os.environ.items() if name not in ours}
 
 
 def _is_given(variable: str) -> bool:

@@ -20,6 +20,7 @@ from webapp.embedded import BASE_DIR, process_birth
 
 OWNER_VARIABLE = "RECSMITH_OWNER"
 """Set on every process: ``<home>|<process id>|<birth>`` of the command that started it."""
+SETTINGS_MODULE = "webapp.settings"
 STOP_SECONDS = 30
 """How long a worker may take to write its checkpoints and give its trials back."""
 
@@ -37,6 +38,7 @@ def stack_environment(home: Path, settings: Mapping[str, object]) -> dict[str, s
         **{name: str(value) for name, value in settings.items()},
         "PATH": os.pathsep.join((programs, os.environ.get("PATH", os.defpath))),
         "PYTHONUNBUFFERED": "1",
+        "DJANGO_SETTINGS_MODULE": SETTINGS_MODULE,
         OWNER_VARIABLE: f"{home}|{os.getpid()}|{process_birth(os.getpid())}",
     }
 
@@ -107,6 +109,7 @@ def process_become(name: str) -> None:
     commands = procfile_commands()
     if name not in commands:
         sys.exit(f"Procfile has no process {name!r}; choose from {', '.join(commands)}.")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
     os.execvp("sh", ("sh", "-c", f"exec {commands[name]}"))
 
 

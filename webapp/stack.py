@@ -17,7 +17,7 @@ import honcho.manager
 from honcho.compat import ProcessManager
 from honcho.manager import Manager
 
-from webapp.embedded import BASE_DIR, EmbeddedError, folder_locked, process_birth
+from webapp.embedded import BASE_DIR, EmbeddedError, folder_locked, process_birth, servers_revive
 from webapp.processes import STOP_SECONDS, procfile_commands
 
 
@@ -95,6 +95,18 @@ def port_check(host: str, port: int) -> None:
             probe.bind((host, port))
         except (OSError, OverflowError) as error:
             raise EmbeddedError(f"Cannot listen on {host}:{port}: {error}. Choose another port with --port or RECSMITH_PORT.") from error
+
+
+def keep_servers_alive(*, every: float = 3) -> None:
+    """Restart the embedded servers from a thread when they die; the workers find them again by themselves."""
+
+    def watch() -> None:
+        while True:
+            time.sleep(every)
+            with contextlib.suppress(EmbeddedError, OSError):
+                servers_revive()
+
+    threading.Thread(target=watch, name="servers", daemon=True).start()
 
 
 def when_healthy(address: str, then: Callable[[], None], *, seconds: float = 120) -> None:

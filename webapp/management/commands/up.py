@@ -12,7 +12,7 @@ from django.db import connection
 from webapp.embedded import EmbeddedError, home_folder
 from webapp.processes import leftovers_stop, stack_environment
 from webapp.services.accounts import first_account_ensure, signin_link_make
-from webapp.stack import Stack, port_check, stack_marked, when_healthy
+from webapp.stack import Stack, keep_servers_alive, port_check, stack_marked, when_healthy
 
 
 class Command(BaseCommand):
@@ -57,6 +57,7 @@ class Command(BaseCommand):
                 stack.say(f"First visit: choose your name and password at {link}")
 
         when_healthy(address, announce)
+        keep_servers_alive()
         return stack.run()
 
 

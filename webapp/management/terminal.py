@@ -1,0 +1,131 @@
+"""A search on a terminal: live progress while it runs, its leaderboard when it has ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.core.management.base import CommandError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from webapp.enums import RunState, SearchState
+from webapp.models import Search
+from webapp.selectors.searches import LeaderboardRow, leaderboard, metric_label, objective_of, progress, validation_verdict
+
+LOOK_EVERY_SECONDS = 0.5
+ENDED = (SearchState.FINISHED, SearchState.STOPPED, SearchState.FAILED)
+
+
+def search_follow(search: Search, console: Console, *, check_workers: Callable[[], None]) -> Search:
+    """Show progress until the search has ended, in whatever way.
+
+    Args:
+        check_workers: called at every look; raises when the search can no longer get on.
+    """
+    label = metric_label(objective_of(search))
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, refresh_per_second=4) as bars:
+        trials = bars.add_task("Trials", total=search.planned_trials, note="")
+        baselines = bars.add_task("Baselines", total=None, note="")
+        finalists = bars.add_task("Finalists", total=None, note="", visible=False)
+        while True:
+            search.refresh_from_db()
+            now = progress(search)
+            failed = f" {now.failed} failed" if now.failed else ""
+            best = f"best {label} {now.best.score:.4f} (trial {now.best.number})" if now.best else "waiting for the first score"
+            paused = "paused; " if search.state == SearchState.PAUSED else ""
+            bars.update(trials, completed=now.done, total=now.planned, note=paused + best + failed)
+            scored = [f"{row.label} {row.score:.4f}" for row in now.baselines if row.score is not None]
+            ended = sum(row.state not in (RunState.QUEUED, RunState.RUNNING) for row in now.baselines)
+            bars.update(baselines, completed=ended, total=len(now.baselines), note=", ".join(scored))
+            if now.finalist_runs:
+                bars.update(finalists, completed=now.finalist_runs_done, total=now.finalist_runs, note="retrained and tested", visible=True)
+            if search.state in ENDED:
+                return search
+            check_workers()
+            time.sleep(LOOK_EVERY_SECONDS)
+
+
+def result_check(search: Search) -> None:
+    """Raise CommandError unless the search finished."""
+    if search.state == SearchState.FAILED:
+        raise CommandError(f"Search {search.pk} failed: {search.message}")
+    if search.state != SearchState.FINISHED:
+        raise CommandError(f"Search {search.pk} was {search.get_state_display().lower()}: {search.message}")
+
+
+def leaderboard_table(search: Search, rows: Sequence[LeaderboardRow]) -> Table:
+    """The leaderboard as people read it: validation ranks, test mean and deviation of what was tested."""
+    objective = objective_of(search)
+    label = metric_label(objective)
+    table = Table(
+        title=f"{search.name}: {search.planned_trials} trials on {search.dataset.name}", caption=validation_verdict(rows, objective)
+    )
+    for heading, justify in (("#", "right"), ("Trial", "right"), ("Architecture or baseline", "left")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for heading in (f"{label} validation", f"{label} test", "Parameters", "Seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            str(row.rank),
+            "" if row.number is None else str(row.number),
+            row.name,
+            _number(row.valid_scores.get(objective)),
+            _tested(row, objective),
+            "" if row.parameters is None else f"{row.parameters:,}",
+            "" if row.train_seconds is None else f"{row.train_seconds:.1f}",
+            style="bold" if row.kind == "baseline" else None,
+        )
+    return table
+
+
+def _tested(row: LeaderboardRow, objective: str) -> str:
+    if row.test_scores is None:
+        return ""
+    mean, deviation = row.test_scores[objective]
+    return f"{mean:.4f} ± {deviation:.4f}" if row.seeds > 1 else f"{mean:.4f}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def result_document(search: Search) -> dict[str, Any]:
+    """The search and its leaderboard as JSON."""
+    return {
+        "search": search.pk,
+        "name": search.name,
+        "state": search.state,
+        "message": search.message,
+        "dataset": search.dataset_id,
+        "controller": search.controller,
+        "seed": search.seed,
+        "objective": objective_of(search),
+        "planned_trials": search.planned_trials,
+        "seconds": progress(search).elapsed,
+        "leaderboard": [
+            {
+                "rank": row.rank,
+                "kind": row.kind,
+                "trial": row.number,
+                "name": row.name,
+                "validation": dict(row.valid_scores),
+                "test": None
+                if row.test_scores is None
+                else {metric: {"mean": mean, "sd": deviation} for metric, (mean, deviation) in row.test_scores.items()},
+                "parameters": row.parameters,
+                "train_seconds": row.train_seconds,
+                "seeds": row.seeds,
+            }
+            for row in leaderboard(search)
+        ],
+    }
