@@ -1,14 +1,30 @@
 from __future__ import annotations
 
 from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import path
+from django.urls import path, re_path
 
-from webapp.views import accounts, health, home
+from webapp.views import accounts, health, home, searches, spaces, trials
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("login/", LoginView.as_view(template_name="accounts/login.html", redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("welcome/<uid>/<token>/", accounts.welcome, name="welcome"),
+    path("spaces/", spaces.space_list, name="spaces"),
+    path("spaces/new/", spaces.space_new, name="space_new"),
+    path("spaces/size/", spaces.space_size, name="space_size"),
+    path("spaces/<int:space_id>/", spaces.space_edit, name="space"),
+    path("spaces/<int:space_id>/delete/", spaces.space_remove, name="space_delete"),
+    path("searches/", searches.search_list, name="searches"),
+    path("searches/new/", searches.search_new, name="search_new"),
+    path("searches/<int:search_id>/", searches.search_page, name="search"),
+    path("searches/<int:search_id>/head/", searches.search_head, name="search_head"),
+    path("searches/<int:search_id>/results/", searches.search_results, name="search_results"),
+    path("searches/<int:search_id>/live/", searches.search_live, name="search_live"),
+    path("searches/<int:search_id>/trials/", searches.search_trials, name="search_trials"),
+    path("searches/<int:search_id>/trials/<int:number>/", trials.trial_page, name="trial"),
+    path("searches/<int:search_id>/trials/<int:number>/facts/", trials.trial_facts, name="trial_facts"),
+    path("searches/<int:search_id>/trials/<int:number>/live/", trials.trial_live, name="trial_live"),
+    re_path(r"^searches/(?P<search_id>[0-9]+)/(?P<action>pause|resume|stop|finish)/$", searches.search_action, name="search_action"),
     path("healthz", health.healthz, name="healthz"),
 ]

@@ -14,6 +14,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from webapp.selectors.searches import metric_label
+
 register = template.Library()
 
 STATE_LOOKS = {
@@ -73,13 +75,27 @@ def query(context: Context, **changes: Any) -> str:
             parameters.pop(name, None)
         else:
             parameters[name] = str(value)
-    return "?" + parameters.urlencode()
+    return f"?{parameters.urlencode()}"
 
 
 @register.filter
 def score(value: float | None) -> str:
     """A metric with four decimals, or a dash where there is none."""
     return "–" if value is None else f"{value:.4f}"
+
+
+@register.filter
+def metric(name: str) -> str:
+    """``ndcg@20`` as people write it."""
+    return metric_label(name)
+
+
+@register.filter
+def mean_sd(value: tuple[float, float] | None, seeds: int = 1) -> str:
+    """A mean with its standard deviation, which one seed does not have."""
+    if value is None:
+        return "–"
+    return f"{value[0]:.4f} ± {value[1]:.4f}" if seeds > 1 else f"{value[0]:.4f}"
 
 
 @register.filter

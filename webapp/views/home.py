@@ -4,7 +4,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from webapp.forms.searches import CONTROLLER_LABELS
+from webapp.selectors.home import home_overview
+
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    return render(request, "home/home.html")
+    """What runs now and what was there lately; the first steps while there is nothing."""
+    return render(request, "home/home.html", {"home": home_overview(), "controllers": CONTROLLER_LABELS})

@@ -1,0 +1,97 @@
+"""What changes while a search runs: outcomes after a cursor, and the trials in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import F, Max, OuterRef, QuerySet, Subquery
+
+from gnn.catalogue import describe
+from gnn.protocol import Protocol
+from gnn.space import Architecture
+from webapp.enums import Failure, RunState
+from webapp.models import Search, Trial, TrialEpoch
+
+POINTS_AT_ONCE = 1000
+"""How many outcomes one live answer carries; the cursor lets the page ask for the rest."""
+
+CURVE_POINTS = 20_000
+"""How many of the newest outcomes a page reads for its curve, before down-sampling."""
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One outcome in the order the controller was told; ``reward`` is None for a failure."""
+
+    order: int
+    number: int
+    reward: float | None
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """A trial that waits or runs; ``epoch`` and ``score`` are those of its newest report."""
+
+    number: int
+    state: str
+    state_label: str
+    description: str
+    epoch: int
+    max_epochs: int
+    score: float | None
+    worker: str
+
+
+def curve_points(search: Search) -> list[CurvePoint]:
+    """The newest outcomes, oldest first."""
+    newest = _told(search).order_by("-told_order")[:CURVE_POINTS]
+    return [_point(*row) for row in reversed(newest.values_list("told_order", "number", "state", "reward", "failure"))]
+
+
+def points_after(search: Search, *, cursor: int) -> tuple[list[CurvePoint], float | None]:
+    """Outcomes told after ``cursor``, oldest first, and the best score up to it."""
+    rows = _told(search).filter(told_order__gt=cursor).order_by("told_order")
+    points = [_point(*row) for row in rows.values_list("told_order", "number", "state", "reward", "failure")[:POINTS_AT_ONCE]]
+    best = _told(search).filter(told_order__lte=cursor, state=RunState.COMPLETED).aggregate(best=Max("reward"))["best"]
+    return points, best
+
+
+def in_flight(search: Search) -> list[InFlight]:
+    protocol = Protocol.from_json(search.protocol)
+    newest = TrialEpoch.objects.filter(trial=OuterRef("pk")).order_by("-epoch")
+    trials = (
+        Trial.objects.filter(search=search, state__in=(RunState.RUNNING, RunState.QUEUED))
+        .annotate(reached=Subquery(newest.values("epoch")[:1]), latest=Subquery(newest.values("scores")[:1]))
+        .order_by(F("started_at").asc(nulls_last=True), "number")
+        .defer("behaviour", "scores")[: search.workers]
+    )
+    return [
+        InFlight(
+            number=trial.number,
+            state=trial.state,
+            state_label=trial.get_state_display(),
+            description=describe(Architecture.of(trial.architecture)),
+            epoch=trial.reached or 0,
+            max_epochs=protocol.max_epochs,
+            score=(trial.latest or {}).get(protocol.objective),
+            worker=trial.worker,
+        )
+        for trial in trials
+    ]
+
+
+def last_told(points: Sequence[CurvePoint]) -> int:
+    return points[-1].order if points else 0
+
+
+def _told(search: Search) -> QuerySet[Trial]:
+    return Trial.objects.filter(search=search, told_order__isnull=False).exclude(state=RunState.STOPPED)
+
+
+def _point(order: int | None, number: int, state: str, reward: float | None, failure: str) -> CurvePoint:
+    assert order is not None  # `_told` reads no others
+    if state == RunState.COMPLETED:
+        return CurvePoint(order, number, reward)
+    return CurvePoint(order, number, None, str(Failure(failure).label) if failure else "Failed")

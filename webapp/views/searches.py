@@ -1,0 +1,297 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from gnn.catalogue import CATALOGUE
+from gnn.errors import SpaceError
+from gnn.space import SearchSpace
+from webapp.charts.architectures import draw_architecture
+from webapp.charts.searches import baseline_traces, down_sample, reward_curve, reward_figure
+from webapp.enums import RunState, SearchState
+from webapp.forms.searches import CONTROLLER_LABELS, SearchForm
+from webapp.forms.spaces import choice_label
+from webapp.models import Search
+from webapp.queue import TRIALS_QUEUE
+from webapp.selectors.searches import (
+    METRIC_LABELS,
+    Progress,
+    leaderboard,
+    objective_of,
+    progress,
+    search_counts,
+    search_rows,
+    searches_page,
+    validation_verdict,
+)
+from webapp.selectors.searches_live import curve_points, in_flight, last_told, points_after
+from webapp.selectors.trials import PAGE_SIZES, decision_rows, trials_page
+from webapp.selectors.workers import workers_alive
+from webapp.services.errors import Conflict
+from webapp.services.searches import (
+    CONTROLLER_NAMES,
+    search_finish_now,
+    search_pause,
+    search_resume,
+    search_start,
+    search_stop,
+)
+from webapp.templatetags.display import duration, score
+from webapp.views.paging import page_numbers
+
+ACTIONS: dict[str, tuple[Callable[..., Search], str]] = {
+    "pause": (search_pause, "Paused. Running trials keep their progress and go on after Resume."),
+    "resume": (search_resume, "Running again."),
+    "stop": (search_stop, "Stopped. What was scored stays here; nothing was tested."),
+    "finish": (search_finish_now, "Finishing: running trials end, then the best are tested."),
+}
+
+TRIAL_COLUMNS = (
+    ("number", "Trial", "num"),
+    ("state", "State", ""),
+    ("reward", "Score", "num"),
+    ("", "Architecture", ""),
+    ("", "Epochs", "num"),
+    ("", "Parameters", "num"),
+    ("seconds", "Training", "num"),
+)
+"""Sort key (empty: cannot be sorted by), heading and style class of each column."""
+
+LIVE_MS = {SearchState.RUNNING: 1500, SearchState.FINISHING: 1500, SearchState.PAUSED: 5000}
+"""How soon a page should ask again; a state that is not here never changes by itself."""
+
+
+@require_safe
+def search_list(request: HttpRequest) -> HttpResponse:
+    text, state = request.GET.get("q", "")[:200], request.GET.get("state", "")
+    state = state if state in SearchState.values else ""
+    page = searches_page(text=text, state=state, page=request.GET.get("page", 1))
+    counts = search_counts()
+    context = {
+        "page": page,
+        "rows": search_rows(list(page)),
+        "page_numbers": page_numbers(page),
+        "q": text,
+        "state": state,
+        "total": sum(counts.values()),
+        "states": [(value, label, counts.get(value, 0)) for value, label in SearchState.choices],
+        "controllers": CONTROLLER_LABELS,
+    }
+    return render(request, "searches/list.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def search_new(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        form = SearchForm(request.POST)
+        if form.is_valid() and (search := _start(request, form)) is not None:
+            return redirect("search", search.pk)
+    else:
+        form = SearchForm(initial={name: request.GET[name] for name in ("dataset", "space_source") if name in request.GET})
+    context = {
+        "form": form,
+        "controllers": [(name, CONTROLLER_LABELS.get(name, name), help_text) for name, help_text in CONTROLLER_NAMES.items()],
+        "workers_alive": workers_alive(queue=TRIALS_QUEUE).exists(),
+        "has_datasets": form.fields["dataset"].queryset.exists(),  # type: ignore[attr-defined]
+    }
+    return render(request, "searches/new.html", context)
+
+
+def _start(request: HttpRequest, form: SearchForm) -> Search | None:
+    """Start the search, or leave the reason on the form."""
+    cleaned = form.cleaned_data
+    assert form.space is not None and form.protocol is not None
+    try:
+        return search_start(
+            owner=request.user if request.user.is_authenticated else None,
+            name=cleaned["name"],
+            dataset=cleaned["dataset"],
+            space=form.space,
+            protocol=form.protocol,
+            controller=cleaned["controller"],
+            planned_trials=cleaned["planned_trials"],
+            workers=cleaned["workers"],
+            seed=cleaned["seed"],
+            start_token=cleaned["start_token"],
+        )
+    except SpaceError as error:
+        form.add_space_error(error)
+    except Conflict as error:
+        form.add_error("dataset", str(error))
+    return None
+
+
+@require_safe
+def search_page(request: HttpRequest, search_id: int) -> HttpResponse:
+    search = _search(search_id)
+    space = SearchSpace.from_json(search.space)
+    points = curve_points(search)
+    state = progress(search)
+    figure = reward_figure(
+        reward_curve(down_sample(points)), state.baselines, objective=objective_of(search), planned=search.planned_trials
+    )
+    context = {
+        "figure": figure,
+        "cursor": last_told(points),
+        "retry_ms": LIVE_MS.get(SearchState(search.state)),
+        "version": _version(state, last_told(points)),
+        "frozen_space": space,
+        "space_words": [(CATALOGUE[spec.name].label, ", ".join(map(choice_label, spec.choices))) for spec in space.specs],
+        **_head_context(search, state),
+        **_results_context(search, state),
+        **_trials_context(request, search),
+    }
+    return render(request, "searches/detail.html", context)
+
+
+@require_safe
+def search_head(request: HttpRequest, search_id: int) -> HttpResponse:
+    """The head of the page as a fragment: state, progress and what can be done."""
+    search = _search(search_id)
+    return render(request, "searches/head.html", _head_context(search, progress(search)))
+
+
+@require_safe
+def search_results(request: HttpRequest, search_id: int) -> HttpResponse:
+    """Leaderboard, best architecture, baselines and finalists as a fragment."""
+    search = _search(search_id)
+    return render(request, "searches/results.html", _results_context(search, progress(search)))
+
+
+@require_safe
+def search_trials(request: HttpRequest, search_id: int) -> HttpResponse:
+    """The table of trials as a fragment."""
+    return render(request, "searches/trials.html", _trials_context(request, _search(search_id)))
+
+
+@require_safe
+def search_live(request: HttpRequest, search_id: int) -> JsonResponse:
+    """What changed after the cursor ``?after=``, for a page that is open."""
+    after = request.GET.get("after", "0")
+    if not after.isascii() or not after.isdecimal() or len(after) > 9:
+        return JsonResponse({"error": f"'after' must be a whole number, but is {after[:40]!r}."}, status=400)
+    search = _search(search_id)
+    points, best = points_after(search, cursor=int(after))
+    cursor = max(int(after), last_told(points))
+    state = progress(search)
+    retry_ms = LIVE_MS.get(SearchState(search.state))
+    answer = {
+        "cursor": cursor,
+        "retry_ms": retry_ms,
+        "version": _version(state, cursor),
+        "fields": _live_fields(state),
+        "percent": round(state.percent, 1),
+        "series": reward_curve(points, best=best).to_json(),
+        "traces": baseline_traces(state.baselines, until=search.planned_trials),
+        "rows": [
+            {
+                "url": reverse("trial", args=[search.pk, trial.number]),
+                "name": f"Trial {trial.number}",
+                "state": trial.state_label,
+                "description": trial.description,
+                "epoch": f"epoch {trial.epoch} of {trial.max_epochs}" if trial.epoch else "",
+                "percent": round(100 * trial.epoch / trial.max_epochs, 1),
+                "score": score(trial.score),
+            }
+            for trial in in_flight(search)
+        ]
+        if retry_ms
+        else [],
+    }
+    return JsonResponse(answer)
+
+
+@require_POST
+def search_action(request: HttpRequest, search_id: int, action: str) -> HttpResponse:
+    """Pause, resume, stop or finish; a Conflict becomes a message."""
+    search = _search(search_id)
+    act, done = ACTIONS[action]
+    try:
+        act(search_id=search.pk)
+    except Conflict as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, done)
+    return redirect("search", search.pk)
+
+
+def _search(search_id: int) -> Search:
+    return get_object_or_404(Search.objects.select_related("dataset", "owner"), pk=search_id)
+
+
+def _version(state: Progress, cursor: int) -> str:
+    """Changes whenever the parts of the page that are not numbers have to be fetched again."""
+    baselines = ",".join(baseline.state for baseline in state.baselines)
+    trials = ",".join(f"{name}={count}" for name, count in sorted(state.by_state.items()))
+    return f"{state.state}:{cursor}:{state.planned}:{trials}:{baselines}:{state.finalist_runs_done}/{state.finalist_runs}"
+
+
+def _live_fields(state: Progress) -> dict[str, str]:
+    """Texts of the head that change with every answer, by the name of the place they go to."""
+    return {
+        "done": str(state.done),
+        "planned": str(state.planned),
+        "running": str(state.running),
+        "failed": str(state.failed),
+        "best": score(state.best.score if state.best else None),
+        "elapsed": duration(state.elapsed),
+        "eta": duration(state.eta),
+    }
+
+
+def _head_context(search: Search, state: Progress) -> dict[str, Any]:
+    workers = workers_alive(queue=TRIALS_QUEUE).exists() if search.state in (SearchState.RUNNING, SearchState.FINISHING) else True
+    return {
+        "search": search,
+        "progress": state,
+        "fields": _live_fields(state),
+        "objective": objective_of(search),
+        "controller": CONTROLLER_LABELS.get(search.controller, search.controller),
+        "workers_alive": workers,
+    }
+
+
+def _results_context(search: Search, state: Progress) -> dict[str, Any]:
+    rows = leaderboard(search)
+    objective = objective_of(search)
+    k = objective.partition("@")[2]
+    best = state.best.architecture if state.best else None
+    return {
+        "search": search,
+        "progress": state,
+        "rows": rows,
+        "objective": objective,
+        # The objective comes first, the other metrics at its K after it.
+        "metrics": [objective, *(f"{name}@{k}" for name in METRIC_LABELS if f"{name}@{k}" != objective)],
+        "verdict": validation_verdict(rows, objective),
+        "finished": search.state == SearchState.FINISHED,
+        "tested": [row for row in rows if row.test_scores is not None],
+        "best_decisions": decision_rows(best) if best else [],
+        "best_drawing": draw_architecture(best) if best else None,
+    }
+
+
+def _trials_context(request: HttpRequest, search: Search) -> dict[str, Any]:
+    table = trials_page(
+        search,
+        state=request.GET.get("state", ""),
+        sort=request.GET.get("sort", ""),
+        page=request.GET.get("page", 1),
+        size=request.GET.get("size", ""),
+    )
+    return {
+        "search": search,
+        "table": table,
+        "objective": objective_of(search),
+        "page_numbers": page_numbers(table.page),
+        "sizes": PAGE_SIZES,
+        "columns": TRIAL_COLUMNS,
+        "states": [(value, label, table.counts[value]) for value, label in RunState.choices if table.counts.get(value)],
+        "total": sum(table.counts.values()),
+    }
