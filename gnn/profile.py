@@ -1,0 +1,129 @@
+"""What a person should know about a dataset before searching on it: counts, long tail, time line, warnings; bounded JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gnn.interactions import Interactions
+from gnn.sources.rejects import Rejects
+
+MAX_POINTS = 200
+"""Of any series."""
+FIRST_ROWS = 10
+MAX_TEXT = 200
+"""Characters of an id as shown."""
+_DAY = 86_400
+TIME_STEPS = (3600, _DAY, 7 * _DAY, 28 * _DAY, 91 * _DAY, 365 * _DAY)
+"""Seconds of one bar of the time line: the shortest that needs at most ``MAX_POINTS`` bars is taken."""
+_MISSING_WORDS = {"null", "nan", "none", "na", "n/a", "\\n", "undefined"}
+_SKEWED = 20
+"""A largest weight this many times the median is drawn on a logarithmic axis."""
+
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def profile(interactions: Interactions, rejects: Rejects) -> dict[str, Any]:
+    """Describe interactions that have at least one row."""
+    per_user = np.bincount(interactions.user, minlength=interactions.n_users)
+    per_item = np.bincount(interactions.item, minlength=interactions.n_items)
+    pairs = len(np.unique(interactions.user.astype(np.int64) * interactions.n_items + interactions.item))
+    time = interactions.timestamp
+    return {
+        "users": interactions.n_users,
+        "items": interactions.n_items,
+        "interactions": len(interactions),
+        "pairs": pairs,
+        "density": pairs / (interactions.n_users * interactions.n_items),
+        "per_user": _spread(per_user),
+        "per_item": _spread(per_item),
+        "time": None if time is None else {"first": int(time.min()), "last": int(time.max())},
+        "rejects": rejects.to_json(),
+        "warnings": warnings(interactions, rejects, per_user, pairs),
+        "user_tail": _tail(per_user),
+        "item_tail": _tail(per_item),
+        "weights": None if interactions.weight is None else _histogram(interactions.weight.astype(np.float64)),
+        "timeline": None if time is None else _timeline(time),
+        "first_rows": _first_rows(interactions),
+    }
+
+
+def warnings(interactions: Interactions, rejects: Rejects, per_user: Ints, pairs: int) -> list[str]:
+    """Sentences about what may spoil a search."""
+    found = []
+    n, time, weight = len(interactions), interactions.timestamp, interactions.weight
+    if rejects.total > 0.05 * rejects.rows_read:
+        found.append(f"{rejects.total / rejects.rows_read:.0%} of the rows were rejected. Look at the reasons before you trust the rest.")
+    if n > pairs:
+        found.append(f"{n - pairs:,} rows repeat a user and item already seen. They stay in the data; the graph joins a pair once.")
+    if weight is not None and weight.min() == weight.max():
+        found.append(f"Every weight is {weight[0]:g}, so weights tell the model nothing.")
+    if weight is not None and (negative := int((weight < 0).sum())):
+        found.append(f"{negative:,} rows have a negative weight; they still count as interactions.")
+    if few := int((per_user < 3).sum()):
+        found.append(
+            f"{few:,} of {interactions.n_users:,} users have fewer than 3 interactions, too few to judge recommendations for them."
+        )
+    if n < 1000:
+        found.append(f"{n:,} interactions are few: scores will differ much by chance from one split to another.")
+    if time is not None:
+        if time.min() == time.max():
+            found.append("Every timestamp is the same, so a split by time is not possible.")
+        else:
+            found.append("The rows have times. A random split lets a model learn from the future; a split by time is closer to real use.")
+        if time.min() < 473_385_600 or time.max() > 4_102_444_800:
+            found.append("Some times lie before 1985 or after 2100. Check the unit of the timestamp column.")
+    for kind, ids, codes in (("user", interactions.user_ids, interactions.user), ("item", interactions.item_ids, interactions.item)):
+        for code, text in enumerate(ids.to_list()):
+            if len(text) < 10 and text.lower() in _MISSING_WORDS:
+                found.append(f"{int((codes == code).sum()):,} rows have the {kind} {text!r}, which looks like a missing value.")
+    return found
+
+
+def _spread(counts: Ints) -> dict[str, float]:
+    return {"mean": float(counts.mean()), "median": float(np.median(counts)), "min": int(counts.min()), "max": int(counts.max())}
+
+
+def _tail(counts: Ints) -> dict[str, list[int]]:
+    """Counts from the largest to the smallest at ranks spread evenly on a logarithmic axis, the first and last included."""
+    ordered = np.sort(counts)[::-1]
+    ranks = np.unique(np.geomspace(1, len(ordered), min(len(ordered), MAX_POINTS)).round().astype(np.int64))
+    return {"rank": ranks.tolist(), "count": ordered[ranks - 1].tolist()}
+
+
+def _histogram(weights: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
+    """Every value with its count when they are few, else counts between edges (``len(edges) == len(count) + 1``)."""
+    values, counts = np.unique(weights, return_counts=True)
+    if len(values) <= 50:
+        return {"kind": "values", "value": values.tolist(), "count": counts.tolist()}
+    log = bool(values[0] > 0 and values[-1] > _SKEWED * np.median(weights))
+    edges = np.geomspace(values[0], values[-1], 51) if log else np.linspace(values[0], values[-1], 51)
+    # Rounding must not push the extremes out of their bins.
+    edges[0], edges[-1] = values[0], values[-1]
+    counts, _ = np.histogram(weights, edges)
+    return {"kind": "bins", "log": log, "edges": edges.tolist(), "count": counts.tolist()}
+
+
+def _timeline(time: Ints) -> dict[str, Any]:
+    """Interactions in each step of time; ``start`` is the first second of a step."""
+    first, last = int(time.min()), int(time.max())
+    step = next((step for step in TIME_STEPS if (last - first) // step < MAX_POINTS - 1), -(-(last - first + 1) // (MAX_POINTS - 1)))
+    origin = first // step * step
+    counts = np.bincount((time - origin) // step)
+    return {"step": step, "start": (origin + step * np.arange(len(counts))).tolist(), "count": counts.tolist()}
+
+
+def _first_rows(interactions: Interactions) -> list[dict[str, Any]]:
+    rows = []
+    for at in range(min(FIRST_ROWS, len(interactions))):
+        row: dict[str, Any] = {
+            "user": interactions.user_ids[int(interactions.user[at])][:MAX_TEXT],
+            "item": interactions.item_ids[int(interactions.item[at])][:MAX_TEXT],
+        }
+        if interactions.weight is not None:
+            row["weight"] = float(interactions.weight[at])
+        if interactions.timestamp is not None:
+            row["timestamp"] = int(interactions.timestamp[at])
+        rows.append(row)
+    return rows

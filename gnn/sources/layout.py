@@ -1,0 +1,152 @@
+"""The shape of a delimited file, from its first lines: delimiter, header, number of columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from gnn.errors import DataError
+from gnn.sources.guess import EXACT_NAMES, plain_name
+from gnn.sources.mapping import DELIMITERS, Delimiter, Mapping, Role
+from gnn.sources.records import Sample, sample_records
+
+SAMPLE_LINES = 1000
+_STEADY = 0.9
+"""A delimiter fits if this share of the records has the same number of fields."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    names: tuple[str, ...]
+    """Of the columns: from the header, or ``column 1`` and so on."""
+    n_columns: int
+    """Fields of a right row: as many as most rows have."""
+    header_line: int
+    """Last line of the header, from 1; 0 without one."""
+    problems: tuple[str, ...]
+    """What a person should know before confirming."""
+
+    def positions(self, mapping: Mapping) -> dict[Role, int]:
+        """The position of each role's column.
+
+        Raises:
+            DataError: a column is missing or its name is not unique.
+        """
+        if self.header_line and len(self.names) != self.n_columns:
+            raise DataError(self.problems[0])
+        found: dict[Role, int] = {}
+        for role, column in mapping.columns.items():
+            if isinstance(column, str):
+                places = [at for at, name in enumerate(self.names) if name == column]
+                if not places:
+                    raise DataError(f"There is no column {column!r} for the {role}. The columns are {', '.join(map(repr, self.names))}.")
+                if len(places) > 1:
+                    raise DataError(
+                        f"{len(places)} columns are named {column!r} (columns {_count_from_one(places)}); choose the {role} by position."
+                    )
+                column = places[0]
+            elif column >= self.n_columns:
+                divided = f"divided by {DELIMITERS[mapping.delimiter]}, the rows have {self.n_columns} column(s)"
+                raise DataError(f"There is no column {column + 1} for the {role}: {divided}. Check the delimiter.")
+            if column in found.values():
+                raise DataError(f"Column {self.names[column]!r} cannot be both the {role} and another role.")
+            found[role] = column
+        return found
+
+
+def sample_lines(text: str, filename: str) -> list[tuple[int, str]]:
+    """The first lines that are not blank, with their numbers from 1.
+
+    Raises:
+        DataError: there is none.
+    """
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip(" ")]
+    if not lines:
+        raise DataError(f"The file {filename} holds only blank lines. Export it again and check that it has rows.")
+    return lines[:SAMPLE_LINES]
+
+
+def guess_delimiter(lines: list[tuple[int, str]], filename: str) -> Delimiter:
+    """The delimiter that gives most records the same number of fields.
+
+    Raises:
+        DataError: none gives more than one column.
+    """
+    steady: dict[Delimiter, int] = {}
+    best: tuple[float, Delimiter] | None = None
+    for delimiter in DELIMITERS:
+        records = sample_records(lines, delimiter)
+        n_columns, records_with = Counter(len(record.fields) for record in records).most_common(1)[0]
+        share = records_with / len(records)
+        if n_columns > 1 and (best is None or share > best[0]):
+            best = (share, delimiter)
+        if n_columns > 1 and share >= _STEADY:
+            steady[delimiter] = n_columns
+    if best is None:
+        names = ", ".join(DELIMITERS.values())
+        raise DataError(
+            f"{filename} has a single column: none of {names} divides its lines. Line {lines[0][0]} reads {lines[0][1][:80]!r}."
+        )
+    if "::" in steady:
+        return "::"
+    # A space also stands inside titles and times, so it counts only where nothing else fits.
+    others = [delimiter for delimiter in steady if delimiter != " "]
+    return max(others, key=lambda delimiter: steady[delimiter]) if others else next(iter(steady), best[1])
+
+
+def looks_like_header(records: list[Sample]) -> bool:
+    """Whether the first row names the columns: known names, or words above a column whose values have digits."""
+    first = records[0].fields
+    if not all(first) or any(_is_number(cell) for cell in first):
+        return False
+    if any(plain_name(cell) in names for cell in first for names in EXACT_NAMES.values()):
+        return True
+    body = [record.fields for record in records[1:] if len(record.fields) == len(first)]
+    wordy = [at for at, cell in enumerate(first) if not _has_digit(cell)]
+    if not body:
+        return len(records) == 1 and len(wordy) == len(first)
+    return any(sum(_has_digit(row[at]) for row in body) >= _STEADY * len(body) for at in wordy)
+
+
+def lay_out(records: list[Sample], delimiter: Delimiter, *, has_header: bool, filename: str) -> Layout:
+    """The layout of a file that starts with ``records``.
+
+    Raises:
+        DataError: there is a header, but no row.
+    """
+    body = records[1:] if has_header else records
+    if not body:
+        raise DataError(f"The file {filename} has only a header ({records[0].text[:80]!r}) and no rows.")
+    n_columns = Counter(len(record.fields) for record in body).most_common(1)[0][0]
+    problems = []
+    names = tuple(records[0].fields) if has_header else tuple(f"column {at + 1}" for at in range(n_columns))
+    if len(names) != n_columns:
+        problems.append(
+            f"The header in line {records[0].line} names {len(names)} column(s), but most rows have {n_columns} fields. "
+            "Correct the file, or choose “no header” and map columns by position."
+        )
+    if n_columns == 1:
+        problems.append(f"Divided by {DELIMITERS[delimiter]}, the rows have a single column. Choose another delimiter.")
+    for name, count in Counter(names).items():
+        if count > 1:
+            places = [at for at, other in enumerate(names) if other == name]
+            problems.append(
+                f"{count} columns are named {name!r} (columns {_count_from_one(places)}). Look at their values before you choose."
+            )
+    return Layout(names, n_columns, records[0].last_line if has_header else 0, tuple(problems))
+
+
+def _count_from_one(places: list[int]) -> str:
+    return ", ".join(str(at + 1) for at in places)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def _has_digit(text: str) -> bool:
+    return any(character.isdigit() for character in text)
