@@ -152,7 +152,14 @@ def describe(architecture: Architecture) -> str:
     if "edge_dim" in architecture and architecture["edge_dim"]:
         parts.append(f"edge {choice_text(architecture['edge_dim'])}")
     parts.append(" → ".join(layers))
-    for name, prefix in (("combination", ""), ("loss", ""), ("temperature", "τ "), ("dropout", "dropout "), ("l2", "L2 "), ("learning_rate", "lr ")):
+    for name, prefix in (
+        ("combination", ""),
+        ("loss", ""),
+        ("temperature", "τ "),
+        ("dropout", "dropout "),
+        ("l2", "L2 "),
+        ("learning_rate", "lr "),
+    ):
         if name in architecture and architecture[name] != 0:
             parts.append(prefix + choice_text(architecture[name]))
     return " · ".join(parts)

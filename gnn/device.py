@@ -13,7 +13,7 @@ def set_threads(n: int) -> None:
     if n < 1:
         raise ValueError(f"At least one thread is needed, but got {n}.")
     torch.set_num_threads(n)
-    numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))
+    numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]  # numba sets it on import
 
 
 def pick_device(name: str) -> torch.device:
@@ -24,7 +24,7 @@ def pick_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type not in ("cpu", "cuda") or (device.type == "cuda" and not torch.cuda.is_available()):
-        raise TrainError(f"Device '{name}' is not available here; choose cpu or auto.")
-    return device
+    kind = name.partition(":")[0]
+    if kind == "cpu" or (kind == "cuda" and torch.cuda.is_available()):
+        return torch.device(name)
+    raise TrainError(f"Device '{name}' is not available here; choose cpu or auto.")

@@ -124,7 +124,8 @@ def top_unseen(scores: Tensor, users: np.ndarray, seen_indptr: np.ndarray, seen_
     rows = np.repeat(np.arange(len(users)), counts)
     scores[torch.from_numpy(rows).to(scores.device), torch.from_numpy(columns).to(scores.device)] = -torch.inf
     value, item = torch.topk(scores, k)
-    return torch.where(value > -torch.inf, item, -1).int().cpu().numpy()
+    listed: np.ndarray = torch.where(value > -torch.inf, item, -1).int().cpu().numpy()
+    return listed
 
 
 def _seen(graph: Graph, also_seen: Targets | None) -> tuple[np.ndarray, np.ndarray]:

@@ -135,7 +135,8 @@ def _latest_of_each_pair(interactions: Interactions, index: np.ndarray) -> np.nd
     time = np.zeros(len(index), dtype=np.int64) if interactions.timestamp is None else interactions.timestamp[index]
     order = np.lexsort((index, time, pair))
     last = np.append(np.diff(pair[order]) != 0, True)
-    return index[order[last]]
+    kept: np.ndarray = index[order[last]]
+    return kept
 
 
 def _edge_buckets(interactions: Interactions, kept: np.ndarray) -> tuple[np.ndarray, int]:
@@ -159,7 +160,8 @@ def _edge_buckets(interactions: Interactions, kept: np.ndarray) -> tuple[np.ndar
 def _quantile_limits(values: np.ndarray, n: int) -> np.ndarray:
     """Lower limits of the second to the last of at most ``n`` groups of about equal size."""
     limits = np.unique(np.quantile(values, np.linspace(0, 1, n + 1)[1:-1], method="nearest"))
-    return limits[limits > values.min()]
+    above_lowest: np.ndarray = limits[limits > values.min()]
+    return above_lowest
 
 
 def _with_loops(

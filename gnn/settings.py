@@ -35,6 +35,7 @@ class Settings:
         def choose(name: str) -> Choice:
             return architecture.get(name, CATALOGUE[name.partition(".")[0]].default)
 
+        CATALOGUE["layers"].check(choose("layers"))
         layers = range(1, int(choose("layers")) + 1)
         for name, choice in architecture.choices:
             _check(name, choice, len(layers))

@@ -143,7 +143,9 @@ class SearchSpace:
     def _check_counter(spec: DecisionSpec, earlier: Mapping[str, DecisionSpec]) -> None:
         counter = earlier.get(spec.per or "")
         if counter is None or counter.per is not None:
-            raise SpaceError(f"Decision '{spec.name}' is repeated per '{spec.per}', which is not an earlier plain decision.", field=spec.name)
+            raise SpaceError(
+                f"Decision '{spec.name}' is repeated per '{spec.per}', which is not an earlier plain decision.", field=spec.name
+            )
         if not all(isinstance(choice, int) and 1 <= choice <= MAX_LAYERS for choice in counter.choices):
             raise SpaceError(
                 f"Decision '{counter.name}' counts repetitions, so its choices must be whole numbers from 1 to "

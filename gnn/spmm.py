@@ -1,10 +1,8 @@
-"""Differentiable products with an :class:`~gnn.adjacency.Adjacency`, without scatter operations.
-
-On the CPU they run the kernels of :mod:`gnn.kernels`; on other devices, torch's own CSR products.
-"""
+"""Differentiable products with an :class:`~gnn.adjacency.Adjacency`, without scatter operations."""
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -12,7 +10,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from gnn import kernels
+from gnn import cpu_products, torch_products
 from gnn.adjacency import Adjacency
 
 
@@ -48,45 +46,21 @@ def spread_buckets(adjacency: Adjacency, table: Tensor) -> Tensor:
     return _SpreadBuckets.apply(adjacency, table)
 
 
-def _product(adjacency: Adjacency, values: Tensor, x: Tensor) -> Tensor:
-    if x.device.type != "cpu":
-        return adjacency.matrix_of(values) @ x
-    x = x.contiguous()
-    out = torch.empty_like(x)
-    kernels.spmm(
-        adjacency.indptr.numpy(), adjacency.indices.numpy(), values.numpy(), x.numpy(), adjacency.parts.numpy(), out.numpy()
-    )  # fmt: skip
-    return out
-
-
-def _sampled_product(adjacency: Adjacency, left: Tensor, right: Tensor) -> Tensor:
-    """<left[i], right[j]> for every entry (i, j); [entries]."""
-    if left.device.type != "cpu":
-        pattern = adjacency.matrix_of(torch.zeros_like(adjacency.values))
-        return torch.sparse.sampled_addmm(pattern, left, right.t(), beta=0.0).values()
-    out = torch.empty(len(adjacency.indices), dtype=left.dtype)
-    kernels.sddmm(
-        adjacency.indptr.numpy(),
-        adjacency.indices.numpy(),
-        left.contiguous().numpy(),
-        right.contiguous().numpy(),
-        adjacency.parts.numpy(),
-        out.numpy(),
-    )
-    return out
+def _products(tensor: Tensor) -> ModuleType:
+    return cpu_products if tensor.device.type == "cpu" else torch_products
 
 
 class _SymmetricProduct(Function):
     @staticmethod
     def forward(ctx: Any, adjacency: Adjacency, x: Tensor) -> Tensor:
         ctx.adjacency = adjacency
-        return _product(adjacency, adjacency.values, x)
+        return _products(x).product(adjacency, adjacency.values, x)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor]:
         # The matrix is its own transpose.
-        return None, _product(ctx.adjacency, ctx.adjacency.values, grad)
+        return None, _products(grad).product(ctx.adjacency, ctx.adjacency.values, grad)
 
 
 class _WeightedProduct(Function):
@@ -94,16 +68,16 @@ class _WeightedProduct(Function):
     def forward(ctx: Any, adjacency: Adjacency, values: Tensor, x: Tensor, symmetric: bool) -> Tensor:
         ctx.adjacency, ctx.symmetric = adjacency, symmetric
         ctx.save_for_backward(values, x)
-        return _product(adjacency, values, x)
+        return _products(x).product(adjacency, values, x)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor | None, Tensor | None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor, None]:
         values, x = ctx.saved_tensors
         adjacency: Adjacency = ctx.adjacency
-        grad_values = _sampled_product(adjacency, grad, x) if ctx.needs_input_grad[1] else None
         transposed = values if ctx.symmetric else values.index_select(0, adjacency.reverse)
-        return None, grad_values, _product(adjacency, transposed, grad), None
+        products = _products(grad)
+        return None, products.sampled_product(adjacency, grad, x), products.product(adjacency, transposed, grad), None
 
 
 class _SpreadBuckets(Function):
@@ -115,32 +89,13 @@ class _SpreadBuckets(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor]:
-        # bincount is one pass in a fixed order; index_add would be neither on the devices we care about.
         return None, torch.bincount(ctx.adjacency.buckets, weights=grad, minlength=ctx.size).to(grad.dtype)
 
 
 class _EdgeSoftmax(Function):
     @staticmethod
     def forward(ctx: Any, adjacency: Adjacency, target: Tensor, source: Tensor, bias: Tensor, slope: float) -> Tensor:
-        target, source = target.contiguous(), source.contiguous()
-        if target.device.type == "cpu":
-            alpha = torch.empty_like(bias)
-            kernels.edge_softmax(
-                adjacency.indptr.numpy(),
-                adjacency.indices.numpy(),
-                target.numpy(),
-                source.numpy(),
-                bias.numpy(),
-                slope,
-                adjacency.parts.numpy(),
-                alpha.numpy(),
-            )
-        else:
-            z = torch.nn.functional.leaky_relu(_before_leak(adjacency, target, source, bias), slope)
-            lengths = adjacency.indptr.diff()
-            highest = torch.segment_reduce(z, "max", lengths=lengths, initial=-torch.inf)
-            weight = (z - highest.repeat_interleave(lengths)).exp()
-            alpha = weight / torch.segment_reduce(weight, "sum", lengths=lengths).repeat_interleave(lengths)
+        alpha: Tensor = _products(target).edge_softmax(adjacency, target, source, bias, slope)
         ctx.adjacency, ctx.slope = adjacency, slope
         ctx.save_for_backward(target, source, bias, alpha)
         return alpha
@@ -149,34 +104,5 @@ class _EdgeSoftmax(Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor, Tensor, None]:
         target, source, bias, alpha = ctx.saved_tensors
-        adjacency: Adjacency = ctx.adjacency
-        grad = grad.contiguous()
-        if grad.device.type == "cpu":
-            grad_z, grad_target, grad_source = torch.empty_like(alpha), torch.empty_like(target), torch.empty_like(source)
-            indptr, parts = adjacency.indptr.numpy(), adjacency.parts.numpy()
-            kernels.edge_softmax_backward(
-                indptr,
-                adjacency.indices.numpy(),
-                target.numpy(),
-                source.numpy(),
-                bias.numpy(),
-                ctx.slope,
-                parts,
-                alpha.numpy(),
-                grad.numpy(),
-                grad_z.numpy(),
-                grad_target.numpy(),
-            )
-            kernels.row_sums(indptr, adjacency.reverse.numpy(), grad_z.numpy(), parts, grad_source.numpy())
-        else:
-            lengths = adjacency.indptr.diff()
-            mean = torch.segment_reduce(alpha * grad, "sum", lengths=lengths).repeat_interleave(lengths)
-            leak = torch.where(_before_leak(adjacency, target, source, bias) < 0, ctx.slope, 1.0)
-            grad_z = alpha * (grad - mean) * leak
-            grad_target = torch.segment_reduce(grad_z, "sum", lengths=lengths)
-            grad_source = torch.segment_reduce(grad_z[adjacency.reverse], "sum", lengths=lengths)
-        return None, grad_target, grad_source, grad_z, None
-
-
-def _before_leak(adjacency: Adjacency, target: Tensor, source: Tensor, bias: Tensor) -> Tensor:
-    return target.repeat_interleave(adjacency.indptr.diff()) + source[adjacency.indices] + bias
+        backward = _products(grad).edge_softmax_backward
+        return None, *backward(ctx.adjacency, target, source, bias, ctx.slope, alpha, grad), None

@@ -13,6 +13,7 @@ from gnn.evaluate import EmbeddingScorer, Targets, evaluate_validation
 from gnn.graph import Graph
 from gnn.metrics import ValidationScores
 from gnn.model import Recommender
+from gnn.protocol import METRIC_NAMES
 from gnn.trainer import Trainer, is_out_of_memory
 
 
@@ -31,9 +32,9 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.max_epochs < 1 or self.patience < 1:
             raise ValueError(f"max_epochs and patience must be at least 1, but are {self.max_epochs} and {self.patience}.")
-        k = self.objective.partition("@")[2]
-        if not k.isdecimal() or int(k) not in self.cutoffs:
-            raise ValueError(f"The objective '{self.objective}' is not measured at any of the cutoffs {list(self.cutoffs)}.")
+        measured = [f"{name}@{k}" for name in METRIC_NAMES for k in self.cutoffs]
+        if self.objective not in measured:
+            raise ValueError(f"The objective '{self.objective}' is not measured; the cutoffs give {', '.join(measured)}.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,8 +18,12 @@ from gnn.model import Recommender
 from gnn.sampling import NegativeSampler, PairBlock, UserBlock, pair_blocks, user_blocks
 from gnn.snapshot import adam_tensors, pack, prefixed, restore_adam, unpack, without_prefix
 
-USERS_PER_STEP = 128
-PAIRS_PER_STEP = 4096
+MIN_STEPS = 8
+"""Steps of an epoch that a small dataset gets at least, where its users allow."""
+USERS_PER_STEP = (16, 512)
+"""Fewest and most users in a softmax step: fewer are too noisy, more update too seldom."""
+PAIRS_PER_STEP = (256, 8192)
+"""Fewest and most interactions in a BPR step."""
 SCORES_AT_ONCE = 2**23
 """Scores of a softmax step held in memory at a time (32 MiB)."""
 COLLAPSED = 1e-8
@@ -36,6 +41,8 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(seed)
         self.optimizer = torch.optim.Adam(model.parameters(), lr=self.settings.learning_rate, fused=True)
         self.sampler = NegativeSampler(graph) if self.settings.loss == "bpr" else None
+        self.users_per_step = _step_size(graph.n_users, MIN_STEPS, USERS_PER_STEP)
+        self.pairs_per_step = _step_size(graph.n_edges, 2 * MIN_STEPS, PAIRS_PER_STEP)
         self.rows_at_once = max(1, SCORES_AT_ONCE // graph.n_items)
         self.epoch = 0
         self.best_epoch = 0
@@ -50,11 +57,11 @@ class Trainer:
         self.epoch += 1
         losses: list[Tensor] = []
         if self.sampler is None:
-            for users in user_blocks(self.graph, USERS_PER_STEP, self.generator):
-                losses.append(self._step(lambda hidden, block=users: self._softmax_loss(block, hidden)))
+            for users in user_blocks(self.graph, self.users_per_step, self.generator):
+                losses.append(self._step(partial(self._softmax_loss, users)))
         else:
-            for pairs in pair_blocks(self.graph, self.sampler, PAIRS_PER_STEP, self.generator):
-                losses.append(self._step(lambda hidden, block=pairs: self._bpr_loss(block, hidden)))
+            for pairs in pair_blocks(self.graph, self.sampler, self.pairs_per_step, self.generator):
+                losses.append(self._step(partial(self._bpr_loss, pairs)))
         return float(torch.stack(losses).mean())
 
     def _step(self, loss_of: Callable[[Tensor | None], Tensor]) -> Tensor:
@@ -63,7 +70,7 @@ class Trainer:
             self.optimizer.zero_grad()
             try:
                 loss = loss_of(hidden)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error) or self.rows_at_once == 1:
                     raise
@@ -144,6 +151,10 @@ class Trainer:
         self.best_scores = ValidationScores(values["best_scores"], per_user, self.valid.users)
         for name, value in values["counters"].items():
             setattr(self, name, value)
+
+
+def _step_size(total: int, steps: int, limits: tuple[int, int]) -> int:
+    return min(max(total // steps, limits[0]), limits[1])
 
 
 def is_out_of_memory(error: BaseException) -> bool:

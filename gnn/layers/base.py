@@ -17,7 +17,7 @@ with warnings.catch_warnings():
     from torch_geometric.nn import MessagePassing
 
 
-class Operator(MessagePassing):  # type: ignore[misc]  # PyG is not typed
+class Operator(MessagePassing):
     """A layer over a :class:`~gnn.graph.Graph`; subclasses say how neighbours are weighted.
 
     With ``edge_dim`` > 0 the layer receives one embedding per edge bucket, [n_buckets, edge_dim].

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from gnn.catalogue import PRESETS, preset_space
+from gnn.graph import build_graph
+from gnn.model import build_model
+from gnn.space import Architecture
+from gnn.trainer import Trainer
+from tests.gnn.toy import planted_blocks, random_interactions
+
+
+@pytest.fixture(scope="module")
+def planted():
+    return planted_blocks()
+
+
+@pytest.fixture(scope="module")
+def graph():
+    interactions = random_interactions(3)
+    return build_graph(interactions, np.arange(len(interactions)))
+
+
+def network(graph, seed=0, **decisions):
+    names = {"node_dim": 8, "loss": "bpr", **decisions}
+    return build_model(Architecture.of({name.replace("__", "."): choice for name, choice in names.items()}), graph, seed)
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32 - 1))
+def test_every_sampled_architecture_builds_and_trains_a_step(preset, seed, planted):
+    _, graph, valid = planted
+    architecture = preset_space(preset).sample(np.random.default_rng(seed))
+    model = build_model(architecture, graph, 0)
+    before = model.nodes.detach().clone()
+    trainer = Trainer(model, graph, valid, 0)
+    trainer.users_per_step = graph.n_users
+    assert np.isfinite(trainer.train_epoch())
+    assert not torch.equal(model.nodes, before)
+    users, items = model.embeddings()
+    assert users.shape[0] == graph.n_users and items.shape[0] == graph.n_items
+    assert torch.isfinite(users).all() and torch.isfinite(items).all()
+
+
+def test_the_seed_decides_the_weights(graph):
+    weights = [network(graph, seed, operator__1="gat", edge_dim=2).state_dict() for seed in (1, 1, 2)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert not torch.equal(weights[0]["nodes"], weights[2]["nodes"])
+
+
+@pytest.mark.parametrize(
+    ("combination", "combine"),
+    [
+        ("last", lambda outputs: outputs[2]),
+        ("sum", sum),
+        ("mean", lambda outputs: sum(outputs) / 3),
+        ("concat", lambda outputs: torch.cat(outputs, dim=1)),
+    ],
+)
+def test_layers_are_combined(graph, combination, combine):
+    model = network(graph, combination=combination)
+    matrix = graph.plain.matrix.to_dense()
+    outputs = [model.nodes, matrix @ model.nodes, matrix @ (matrix @ model.nodes)]
+    torch.testing.assert_close(torch.cat(model()), combine(outputs))
+
+
+def test_activations_follow_their_layer(graph):
+    model = network(graph, layers=1, operator__1="gcn", activation__1="relu", combination="last")
+    assert (torch.cat(model()) >= 0).all()
+
+
+def test_softmax_networks_score_by_cosine(graph):
+    torch.testing.assert_close(torch.cat(network(graph, loss="softmax")()).norm(dim=1), torch.ones(graph.n_nodes))
+
+
+def test_dropout_hides_a_share_and_keeps_the_mean(graph):
+    model = network(graph, dropout=0.4, node_dim=512)
+    mask = model.draw_dropout(torch.Generator().manual_seed(0))
+    assert (mask == 0).float().mean().item() == pytest.approx(0.4, abs=0.02)
+    assert mask.mean().item() == pytest.approx(1, abs=0.03)
+    assert network(graph).draw_dropout(torch.Generator()) is None
+
+
+def test_a_cold_user_gets_the_mean_of_the_others(graph):
+    users, _ = network(graph).embeddings()
+    assert graph.user_degree[0] == 0
+    torch.testing.assert_close(users[0], users[graph.user_degree > 0].mean(0))
+
+
+def test_parameters_are_counted(graph):
+    model = network(graph, layers=1, operator__1="gcn", edge_dim=3)
+    expected = graph.n_nodes * 8 + graph.n_buckets * 3 + (8 * 8 + 8) + (3 + 3 * 8)
+    assert model.parameter_count == expected

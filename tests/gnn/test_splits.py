@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gnn.errors import DataError, SpaceError
+from gnn.protocol import Protocol
+from gnn.splits import split
+from tests.gnn.toy import make_interactions
+
+
+def by_user(counts, timestamp=None):
+    pairs = [(user, item) for user, count in enumerate(counts) for item in range(count)]
+    return make_interactions(pairs, len(counts), max(counts), timestamp=timestamp)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    counts=st.lists(st.integers(1, 12), min_size=3, max_size=12).filter(lambda counts: max(counts) >= 3 and sum(counts) >= 20),
+    kind=st.sampled_from(["ratio", "leave_one_out", "temporal"]),
+    seed=st.integers(0, 5),
+)
+def test_parts_are_disjoint_cover_everything_and_repeat(counts, kind, seed):
+    interactions = by_user(counts, timestamp=np.random.default_rng(seed).integers(0, 9, sum(counts)))
+    protocol = Protocol(split=kind, split_seed=seed)
+    parts, again = split(interactions, protocol), split(interactions, protocol)
+    for name in ("train", "valid", "test"):
+        assert getattr(parts, name).dtype == np.int64
+        assert getattr(parts, name).tolist() == sorted(getattr(parts, name).tolist()) == getattr(again, name).tolist()
+    together = np.concatenate([parts.train, parts.valid, parts.test])
+    assert sorted(together.tolist()) == list(range(len(interactions)))
+    if kind != "temporal":
+        assert set(interactions.user[parts.train].tolist()) == set(interactions.user.tolist())
+
+
+def test_ratio_counts_per_user():
+    interactions = by_user([20, 10, 5, 2, 1, 40])
+    parts = split(interactions, Protocol(valid_fraction=0.1, test_fraction=0.2))
+    assert np.bincount(interactions.user[parts.test], minlength=6).tolist() == [4, 2, 1, 1, 0, 8]
+    assert np.bincount(interactions.user[parts.valid], minlength=6).tolist() == [2, 1, 1, 0, 0, 4]
+
+
+def test_another_seed_gives_another_split():
+    interactions = by_user([20, 20])
+    assert split(interactions, Protocol(split_seed=1)).test.tolist() != split(interactions, Protocol(split_seed=2)).test.tolist()
+
+
+def test_leave_one_out_takes_the_latest_by_time_then_by_row():
+    interactions = by_user([4, 3, 2, 1], timestamp=[40, 30, 20, 10, 5, 5, 5, 2, 1, 9])
+    parts = split(interactions, Protocol(split="leave_one_out"))
+    assert parts.test.tolist() == [0, 6, 7]
+    assert parts.valid.tolist() == [1, 5]
+    without_time = split(by_user([4, 3, 2, 1]), Protocol(split="leave_one_out"))
+    assert without_time.test.tolist() == [3, 6, 8]
+
+
+def test_temporal_takes_the_newest_of_all():
+    interactions = by_user([5, 5], timestamp=[9, 8, 7, 6, 5, 4, 3, 2, 1, 0])
+    parts = split(interactions, Protocol(split="temporal", valid_fraction=0.2, test_fraction=0.3))
+    assert (parts.test.tolist(), parts.valid.tolist()) == ([0, 1, 2], [3, 4])
+
+
+def test_temporal_needs_time():
+    with pytest.raises(SpaceError, match="timestamp") as caught:
+        split(by_user([9, 9]), Protocol(split="temporal"))
+    assert caught.value.field == "split"
+
+
+def test_an_empty_part_is_an_error():
+    with pytest.raises(DataError, match="leaves none for 'valid'"):
+        split(by_user([2, 2]), Protocol(split="leave_one_out"))
