@@ -3,13 +3,17 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, re_path
 
-from webapp.views import accounts, health, home, searches, spaces, trials
+from webapp.views import accounts, datasets, health, home, searches, spaces, trials
 
 urlpatterns = [
     path("", home.home, name="home"),
     path("login/", LoginView.as_view(template_name="accounts/login.html", redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("welcome/<uid>/<token>/", accounts.welcome, name="welcome"),
+    path("datasets/", datasets.dataset_list, name="datasets"),
+    path("datasets/upload/", datasets.upload, name="dataset_upload"),
+    path("datasets/<int:dataset_id>/", datasets.dataset_page, name="dataset"),
+    path("datasets/<int:dataset_id>/mapping/", datasets.mapping, name="dataset_mapping"),
     path("spaces/", spaces.space_list, name="spaces"),
     path("spaces/new/", spaces.space_new, name="space_new"),
     path("spaces/size/", spaces.space_size, name="space_size"),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gnn.catalogue import CATALOGUE, LABELS
 from gnn.space import Architecture, choice_text
 
-BOX_WIDTH = 190
+BOX_WIDTH = 214
 BOX_HEIGHT = 34
 STEP = 54
 LEFT = 8
@@ -58,7 +58,7 @@ def draw_architecture(architecture: Architecture) -> Drawing:
     combination = str(architecture.get("combination", CATALOGUE["combination"].default))
     size = choice_text(architecture.get("node_dim", CATALOGUE["node_dim"].default))
     edge = architecture.get("edge_dim", CATALOGUE["edge_dim"].default)
-    boxes = [Box(2, "User and item embeddings", f"{size} numbers each" + (f", edges {choice_text(edge)}" if edge else ""), "input")]
+    boxes = [Box(2, "User and item embeddings", f"{size} numbers each" + (f", {choice_text(edge)} per edge" if edge else ""), "input")]
     for layer in range(1, layers + 1):
         operator = LABELS[str(architecture.get(f"operator.{layer}", CATALOGUE["operator"].default))]
         activation = str(architecture.get(f"activation.{layer}", "identity"))

@@ -173,7 +173,8 @@ def leaderboard(search: Search) -> list[LeaderboardRow]:
                 is_finalist=trial.pk in runs,
             )
         )
-    for baseline in Baseline.objects.filter(search=search, state=RunState.COMPLETED).order_by("id"):
+    baselines = list(Baseline.objects.filter(search=search, state=RunState.COMPLETED).order_by("id"))
+    for baseline in baselines:
         rows.append(
             LeaderboardRow(
                 rank=0,
@@ -189,7 +190,17 @@ def leaderboard(search: Search) -> list[LeaderboardRow]:
             )
         )
     rows.sort(key=lambda row: -row.valid_scores.get(objective, float("-inf")))
-    return [replace(row, rank=rank) for rank, row in enumerate(rows, start=1)]
+    left_out = _left_out(search, trials, [baseline.valid_scores.get(objective, 0.0) for baseline in baselines])
+    return [replace(row, rank=rank + left_out.get(row.valid_scores.get(objective, 0.0), 0)) for rank, row in enumerate(rows, start=1)]
+
+
+def _left_out(search: Search, shown: Sequence[Trial], scores: Sequence[float]) -> dict[float, int]:
+    """For each of ``scores``, how many trials reach it without being among those shown, so that ranks stay true."""
+    if len(shown) < LEADERBOARD_TRIALS:
+        return {}
+    counts = {f"above{index}": Count("id", filter=Q(reward__gte=score)) for index, score in enumerate(scores)}
+    above = _scored(search).aggregate(**counts)
+    return {score: max(0, above[f"above{index}"] - len(shown)) for index, score in enumerate(scores)}
 
 
 def mean_and_sd(scores: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, float]]:

@@ -85,9 +85,12 @@ def trial_test_scores(trial: Trial) -> tuple[list[FinalistRun], dict[str, tuple[
 
 def decision_rows(architecture: Architecture) -> list[tuple[str, str]]:
     """Every decision of the architecture as (label, choice), in words."""
+    # The database keeps JSON without its order, so the catalogue gives it again.
     rows = []
-    for name, choice in architecture.choices:
-        base, _, layer = name.partition(".")
-        label = CATALOGUE[base].label if base in CATALOGUE else base
-        rows.append((f"{label}, layer {layer}" if layer else label, LABELS.get(str(choice), choice_text(choice))))
+    for entry in CATALOGUE.values():
+        for name, choice in sorted(architecture.choices):
+            base, _, layer = name.partition(".")
+            if base == entry.name:
+                label = f"{entry.label}, layer {layer}" if layer else entry.label
+                rows.append((label, LABELS.get(str(choice), choice_text(choice))))
     return rows

@@ -48,7 +48,9 @@ def _sprite() -> str:
 def state_badge(row: Any) -> SafeString:
     """The state of any row that has one, in words, with a colour and an icon."""
     colour, name = STATE_LOOKS[row.state]
-    return format_html('<span class="badge state text-bg-{}">{} {}</span>', colour, icon(name), row.get_state_display())
+    return format_html(
+        '<span class="badge state bg-{0}-subtle text-{0}-emphasis">{1} {2}</span>', colour, icon(name), row.get_state_display()
+    )
 
 
 @register.simple_tag(takes_context=True)

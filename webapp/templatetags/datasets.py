@@ -1,0 +1,39 @@
+"""How the profile of a dataset is written."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django import template
+from django.utils.html import json_script
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+@register.simple_tag
+def figure_data(document: dict[str, Any], name: str) -> SafeString:
+    """A figure as JSON under the id that its chart element names."""
+    return json_script(document, f"figure-{name}")
+
+
+@register.filter
+def percent(share: float) -> str:
+    """Three digits that count: ``6.30%``, ``0.0575%``."""
+    return f"{100 * share:.3g}%"
+
+
+@register.filter
+def day(epoch: int) -> str:
+    return f"{datetime.fromtimestamp(epoch, UTC):%Y-%m-%d}"
+
+
+@register.filter
+def second(epoch: int) -> str:
+    return f"{datetime.fromtimestamp(epoch, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+@register.filter
+def rejected(rejects: dict[str, Any]) -> int:
+    return int(rejects["rows_read"] - rejects["rows_kept"])
