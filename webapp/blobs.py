@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import tempfile
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import Any
 
 from django.core.files.base import File
 from django.core.files.storage import Storage
@@ -18,6 +17,7 @@ from django.db import IntegrityError, transaction
 from webapp.models import Blob, BlobPart
 
 PART_BYTES = 1 << 20
+"""Size of every part but the last; readers rely on it, so it never changes."""
 
 
 class PostgresStorage(Storage):
@@ -47,11 +47,7 @@ class PostgresStorage(Storage):
         blob = Blob.objects.filter(name=name).first()
         if blob is None:
             raise FileNotFoundError(f"There is no blob {name!r}.")
-        spool: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=8 * PART_BYTES)  # noqa: SIM115 (the caller closes it)
-        for data in BlobPart.objects.filter(blob=blob).order_by("index").values_list("data", flat=True).iterator(chunk_size=4):
-            spool.write(data)
-        spool.seek(0)
-        return File(spool, name=name)
+        return File(io.BufferedReader(_BlobReader(blob), PART_BYTES), name=name)
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         del max_length
@@ -65,6 +61,38 @@ class PostgresStorage(Storage):
 
     def delete(self, name: str) -> None:
         Blob.objects.filter(name=name).delete()
+
+
+class _BlobReader(io.RawIOBase):
+    """Fetches one part at a time, so that looking at the head of a large file costs one part."""
+
+    def __init__(self, blob: Blob) -> None:
+        self._blob, self._position = blob, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._blob.size}[whence]
+        if base + offset < 0:
+            raise ValueError(f"Cannot seek to {base + offset}, before the start of the blob.")
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        index, skip = divmod(self._position, PART_BYTES)
+        data = BlobPart.objects.filter(blob=self._blob, index=index).values_list("data", flat=True).first()
+        if data is None:
+            if self._position < self._blob.size:
+                raise FileNotFoundError(f"Part {index} of blob {self._blob.name} is missing.")
+            return 0
+        piece = memoryview(data).cast("B")[skip : skip + len(buffer)]
+        buffer[: len(piece)] = piece
+        self._position += len(piece)
+        return len(piece)
 
 
 def _parts(content: File[Any]) -> Iterator[bytes]:

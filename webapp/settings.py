@@ -121,8 +121,8 @@ STORAGES = {
     "default": {"BACKEND": "webapp.blobs.PostgresStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-# Uploads stream to a temporary file, never to memory.
-FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+# Uploads stream to a temporary file, never to memory, and not beyond the limit.
+FILE_UPLOAD_HANDLERS = ["webapp.uploads.LimitedUploadHandler"]
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"

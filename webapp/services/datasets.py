@@ -1,0 +1,140 @@
+"""From an uploaded file to a READY dataset. Every change of state is a conditional UPDATE, so that repeats change nothing."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import PurePath
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.core.files.temp import NamedTemporaryFile
+from django.db import transaction
+from django.db.models.functions import Now
+
+from gnn import sources
+from gnn.errors import DataError
+from gnn.interactions import require_splittable
+from gnn.profile import profile
+from gnn.sources import Mapping
+from webapp.enums import DatasetState
+from webapp.models import Dataset
+from webapp.queue import INGEST_DATASET, enqueue_on_commit
+from webapp.services.errors import Conflict
+
+logger = logging.getLogger(__name__)
+
+MAX_MESSAGE = 2000
+
+
+def dataset_upload(*, owner: User | None, name: str, filename: str, file: File[Any]) -> Dataset:
+    """Store a file as an UPLOADED dataset; an empty ``name`` becomes the file's.
+
+    Raises:
+        DataError: the file is too large or cannot be a table of text; nothing is stored.
+    """
+    upload_check(filename=filename, file=file)
+    with transaction.atomic():
+        return _create(owner=owner, name=name, filename=filename, file=file)
+
+
+def dataset_confirm(*, dataset_id: int, mapping: Mapping) -> Dataset:
+    """Start reading a dataset as ``mapping`` says; a second press of the button changes nothing.
+
+    Raises:
+        Dataset.DoesNotExist: there is no such dataset.
+        Conflict: it is being read or READY with another mapping.
+    """
+    document = mapping.to_json()
+    with transaction.atomic():
+        waiting = Dataset.objects.filter(pk=dataset_id, state__in=(DatasetState.UPLOADED, DatasetState.INVALID))
+        started = waiting.update(state=DatasetState.INGESTING, mapping=document, message="")
+        if started:
+            enqueue_on_commit(INGEST_DATASET, dataset_id)
+        dataset = Dataset.objects.get(pk=dataset_id)
+    if not started and dataset.mapping != document:
+        if dataset.state == DatasetState.READY:
+            raise Conflict(f"Dataset “{dataset.name}” is ready and does not change any more. Upload the file again to read it differently.")
+        raise Conflict(f"Dataset “{dataset.name}” is being read with other columns. Wait until that ends.")
+    return dataset
+
+
+def dataset_import(*, owner: User | None, name: str, filename: str, file: File[Any], mapping: Mapping) -> Dataset:
+    """Upload, confirm and ingest in this process, without a worker; the dataset comes back READY or INVALID.
+
+    Raises:
+        DataError: as for ``dataset_upload``.
+    """
+    upload_check(filename=filename, file=file)
+    with transaction.atomic():
+        dataset = _create(owner=owner, name=name, filename=filename, file=file, state=DatasetState.INGESTING, mapping=mapping.to_json())
+    return dataset_ingest(dataset_id=dataset.pk)
+
+
+def dataset_ingest(*, dataset_id: int) -> Dataset:
+    """Read the file of an INGESTING dataset, which becomes READY, or INVALID with the reason; otherwise do nothing.
+
+    Two at once both read, and the first to finish writes.
+    """
+    dataset = Dataset.objects.get(pk=dataset_id)
+    if dataset.state != DatasetState.INGESTING:
+        return dataset
+    # The mapping is part of the condition: after a correction, a late run with the old one must not win.
+    same = Dataset.objects.filter(pk=dataset_id, state=DatasetState.INGESTING, mapping=dataset.mapping)
+    try:
+        _ingest(dataset, same)
+    except DataError as error:
+        same.update(state=DatasetState.INVALID, message=str(error)[:MAX_MESSAGE])
+    except FileNotFoundError:
+        same.update(state=DatasetState.INVALID, message="The uploaded file is no longer in storage. Upload it again.")
+    except MemoryError:
+        same.update(
+            state=DatasetState.INVALID, message="The file does not fit the memory of the worker. Use a larger machine or a smaller file."
+        )
+    except Exception:
+        logger.exception("Dataset %s could not be read.", dataset_id)
+        same.update(state=DatasetState.INVALID, message="An unexpected error occurred while reading; the worker's log has it. Try again.")
+        raise
+    dataset.refresh_from_db()
+    return dataset
+
+
+def upload_check(*, filename: str, file: File[Any]) -> sources.Detected:
+    """What the file looks like.
+
+    Raises:
+        DataError: it is too large, or no choice of columns could make it a dataset.
+    """
+    limit = settings.RECSMITH_UPLOAD_LIMIT_MB
+    if file.size > limit * 1_000_000:
+        raise DataError(
+            f"{filename} has {file.size / 1e6:,.0f} MB; at most {limit:,} MB can be uploaded. "
+            "Compress it with gzip, leave out columns, or raise RECSMITH_UPLOAD_LIMIT_MB."
+        )
+    return sources.detect(file, filename)
+
+
+def _create(*, owner: User | None, name: str, filename: str, file: File[Any], **fields: Any) -> Dataset:
+    return Dataset.objects.create(
+        name=(name.strip() or PurePath(filename).name.split(".")[0] or filename)[:200],
+        owner=owner,
+        filename=filename[-255:],
+        source_blob=default_storage.save("source", file),
+        **fields,
+    )
+
+
+def _ingest(dataset: Dataset, same: Any) -> None:
+    mapping = Mapping.from_json(dataset.mapping)
+    with default_storage.open(dataset.source_blob) as file:
+        interactions, rejects = sources.read(file, mapping, dataset.filename)
+    require_splittable(interactions)
+    described = profile(interactions, rejects)
+    with NamedTemporaryFile(suffix=".parquet") as table:
+        interactions.to_parquet(table)
+        with transaction.atomic():
+            # First the row, whose lock makes a second run wait here instead of after storing the same data.
+            if same.update(state=DatasetState.READY, profile=described, ingested_at=Now()):
+                Dataset.objects.filter(pk=dataset.pk).update(data_blob=default_storage.save("data", File(table)))
