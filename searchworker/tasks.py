@@ -28,6 +28,7 @@ from webapp.models import Baseline, ControllerState, FinalistRun, Search, Trial
 from webapp.selectors import rounds as round_selectors
 from webapp.selectors.datasets import dataset_interactions
 from webapp.services import baselines, datasets, finalists, reaper, runs, searches, trials
+from webapp.services.locks import INGEST, advisory_lock
 from webapp.services.trials import Directive
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,9 @@ class _GivenBack(Exception):
 
 @app.task(name=queue.INGEST_DATASET)
 def ingest_dataset(dataset_id: int) -> None:
-    datasets.dataset_ingest(dataset_id=dataset_id)
+    with advisory_lock(INGEST, dataset_id) as alone:
+        if alone:  # a resent message must not read a large file twice at once
+            datasets.dataset_ingest(dataset_id=dataset_id)
 
 
 @app.task(name=queue.REAP)

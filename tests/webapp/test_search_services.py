@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
 
 from gnn.catalogue import preset_space
@@ -18,6 +20,7 @@ from webapp.services import reaper, runs, searches, trials
 from webapp.services.baselines import BASELINES, baseline_complete
 from webapp.services.errors import Conflict
 from webapp.services.finalists import finalist_complete, finalists_choose
+from webapp.services.locks import INGEST, advisory_lock
 from webapp.services.trials import Directive
 
 pytestmark = pytest.mark.django_db
@@ -299,3 +302,21 @@ def test_the_reaper_wakes_a_search_that_stands_still(dataset: Dataset, django_ca
     with django_capture_on_commit_callbacks(execute=True):
         reaper.reap()
     assert waiting_messages(CONTROL_QUEUE) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_advisory_lock_is_held_by_one_session_at_a_time() -> None:
+    def try_elsewhere() -> bool:
+        try:
+            with advisory_lock(INGEST, 7) as got:
+                return got
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with advisory_lock(INGEST, 7) as got:
+            assert got
+            assert not pool.submit(try_elsewhere).result()
+            with advisory_lock(INGEST, 8) as other:
+                assert other
+        assert pool.submit(try_elsewhere).result()

@@ -1,0 +1,203 @@
+"""The tasks called in this process, on the real database: what each leaves behind, and that a repeat changes nothing."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+
+from gnn.catalogue import build_space
+from gnn.errors import Diverged, OutOfMemory
+from gnn.protocol import Protocol
+from searchworker import tasks
+from tests.toy_dataset import toy_dataset
+from webapp.enums import Failure, RunState, SearchState
+from webapp.models import Search, Trial
+from webapp.services import searches
+
+pytestmark = pytest.mark.django_db
+
+SPACE = build_space({"node_dim": (8, 16), "layers": (1, 2), "operator": ("lightgcn", "gcn"), "learning_rate": (0.02,)})
+PROTOCOL = Protocol(max_epochs=3, patience=3, finalists=2, finalist_seeds=2)
+
+
+def start(**changes: Any) -> Search:
+    arguments: dict[str, Any] = {
+        "owner": None,
+        "name": "toy",
+        "dataset": toy_dataset(),
+        "space": SPACE,
+        "protocol": PROTOCOL,
+        "controller": "ppo",
+        "planned_trials": 3,
+        "workers": 1,
+        "seed": 1,
+        "start_token": uuid.uuid4(),
+    }
+    return searches.search_start(**(arguments | changes))
+
+
+def run_everything(search: Search) -> Search:
+    """Do the workers' work in this process until the search ends."""
+    for _ in range(50):
+        tasks.advance_search(search.pk)
+        for baseline in search.baselines.filter(state=RunState.QUEUED):
+            tasks.run_baseline(baseline.pk)
+        for trial in search.trials.filter(state=RunState.QUEUED):
+            tasks.run_trial(trial.pk)
+        for run in search.finalist_runs.filter(state=RunState.QUEUED):
+            tasks.run_finalist(run.pk)
+        search.refresh_from_db()
+        if search.state not in (SearchState.RUNNING, SearchState.FINISHING):
+            return search
+    pytest.fail(f"The search is still {search.state}.")
+
+
+def test_a_search_runs_to_its_verdict() -> None:
+    search = run_everything(start())
+    assert search.state == SearchState.FINISHED
+    assert list(search.trials.order_by("number").values_list("number", "state")) == [(n, "completed") for n in (1, 2, 3)]
+    assert sorted(search.trials.values_list("told_order", flat=True)) == [1, 2, 3]
+    for trial in search.trials.all():
+        assert trial.reward == trial.scores["ndcg@20"]
+        assert set(trial.scores) == {f"{metric}@{k}" for metric in ("precision", "recall", "f1", "ndcg") for k in (10, 20)}
+        assert trial.curve.count() == trial.epochs == 3
+    assert {baseline.state for baseline in search.baselines.all()} == {RunState.COMPLETED}
+    runs = list(search.finalist_runs.select_related("trial"))
+    best = search.trials.order_by("-reward", "number").values_list("number", flat=True)[:2]
+    assert sorted({run.trial.number for run in runs}) == sorted(best)
+    assert len(runs) == 4
+    assert all(0 <= run.test_scores["ndcg@20"] <= 1 for run in runs)
+    assert search.message.startswith(f"Trial {best[0]} scores ")
+    assert "baseline" in search.message
+
+
+def test_advancing_twice_changes_nothing() -> None:
+    search = start()
+    tasks.advance_search(search.pk)
+    before = list(Trial.objects.values())
+    tasks.advance_search(search.pk)
+    assert list(Trial.objects.values()) == before
+    assert len(before) == 1
+
+
+def test_running_a_finished_trial_again_changes_nothing() -> None:
+    search = start()
+    tasks.advance_search(search.pk)
+    trial = search.trials.get()
+    tasks.run_trial(trial.pk)
+    before = Trial.objects.values().get()
+    tasks.run_trial(trial.pk)
+    assert Trial.objects.values().get() == before
+
+
+def test_the_same_seed_gives_the_same_trials_and_scores() -> None:
+    first, second = run_everything(start()), run_everything(start())
+    columns = ("number", "key", "scores", "epochs", "best_epoch")
+    assert list(first.trials.order_by("number").values(*columns)) == list(second.trials.order_by("number").values(*columns))
+
+
+def test_a_paused_trial_goes_back_to_the_queue_and_ends_as_if_undisturbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    undisturbed = run_everything(start(planned_trials=1))
+    search = start(planned_trials=1)
+    tasks.advance_search(search.pk)
+    trial = search.trials.get()
+    report = tasks.trials.trial_report_epoch
+
+    def report_then_pause(trial: Trial, **point: Any) -> Any:
+        if point["epoch"] == 2:
+            searches.search_pause(search_id=search.pk)
+        return report(trial, **point)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks.trials, "trial_report_epoch", report_then_pause)
+        tasks.run_trial(trial.pk)
+    trial.refresh_from_db()
+    assert (trial.state, trial.epochs, trial.attempt) == (RunState.QUEUED, 2, 1)
+    assert trial.checkpoint_blob
+    searches.search_resume(search_id=search.pk)
+    run_everything(search)
+    trial.refresh_from_db()
+    same = undisturbed.trials.get()
+    assert (trial.attempt, trial.scores, trial.best_epoch, trial.checkpoint_blob) == (2, same.scores, same.best_epoch, "")
+    assert list(trial.curve.order_by("epoch").values_list("epoch", "loss", "scores")) == list(
+        same.curve.order_by("epoch").values_list("epoch", "loss", "scores")
+    )
+
+
+def test_a_stopped_search_is_left_alone_by_its_running_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = start()
+    tasks.advance_search(search.pk)
+    report = tasks.trials.trial_report_epoch
+
+    def stop_then_report(trial: Trial, **point: Any) -> Any:
+        if point["epoch"] == 1:
+            searches.search_stop(search_id=search.pk)
+        return report(trial, **point)
+
+    monkeypatch.setattr(tasks.trials, "trial_report_epoch", stop_then_report)
+    tasks.run_trial(search.trials.get().pk)
+    assert search.trials.get().state == RunState.STOPPED
+    assert not search.trials.get().scores
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [(OutOfMemory("too large"), Failure.OUT_OF_MEMORY), (Diverged("became nan"), Failure.DIVERGED)],
+)
+def test_a_typed_failure_becomes_a_state_with_its_message_and_a_reward(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, failure: Failure
+) -> None:
+    search = start(planned_trials=2)
+    tasks.advance_search(search.pk)
+    tasks.run_trial(search.trials.get().pk)
+    tasks.advance_search(search.pk)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(tasks, "train_architecture", fail)
+    tasks.run_trial(search.trials.get(number=2).pk)
+    monkeypatch.undo()
+    run_everything(search)
+    good, bad = search.trials.order_by("number")
+    assert (bad.state, bad.failure, bad.message) == (RunState.FAILED, failure, str(error))
+    assert bad.reward < good.reward
+    assert Search.objects.get(pk=search.pk).state == SearchState.FINISHED
+
+
+def test_an_unexpected_error_is_kept_with_the_trial_and_raised_but_never_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = start()
+    tasks.advance_search(search.pk)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise KeyError("oops")
+
+    monkeypatch.setattr(tasks, "train_architecture", fail)
+    with pytest.raises(KeyError):
+        tasks.run_trial(search.trials.get().pk)
+    tasks.advance_search(search.pk)
+    trial = search.trials.get(number=1)
+    assert (trial.state, trial.failure, trial.message) == (RunState.FAILED, Failure.ERROR, "KeyError: 'oops'")
+    assert (trial.reward, trial.told_order) == (None, 1)
+
+
+def test_a_search_whose_trials_all_fail_ends_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = start(planned_trials=2)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OutOfMemory("needs 900 GiB")
+
+    monkeypatch.setattr(tasks, "train_architecture", fail)
+    search = run_everything(search)
+    assert search.state == SearchState.FAILED
+    assert search.message == "All 2 trials so far failed. The last one: needs 900 GiB"
+
+
+def test_a_space_smaller_than_the_budget_ends_the_search_early() -> None:
+    space = build_space({"node_dim": (8,), "layers": (1,), "operator": ("lightgcn", "gcn")})
+    assert space.size == 2
+    search = run_everything(start(space=space, planned_trials=9, workers=4))
+    assert search.state == SearchState.FINISHED
+    assert search.trials.count() == 2
