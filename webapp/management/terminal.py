@@ -14,6 +14,8 @@ from rich.table import Table
 from webapp.enums import RunState, SearchState
 from webapp.models import Search
 from webapp.selectors.searches import LeaderboardRow, leaderboard, metric_label, objective_of, progress, validation_verdict
+from webapp.services.errors import Conflict
+from webapp.services.searches import search_pause
 
 LOOK_EVERY_SECONDS = 0.5
 ENDED = (SearchState.FINISHED, SearchState.STOPPED, SearchState.FAILED)
@@ -53,6 +55,18 @@ def search_follow(search: Search, console: Console, *, check_workers: Callable[[
                 return search
             check_workers()
             time.sleep(LOOK_EVERY_SECONDS)
+
+
+def search_leave(search: Search, console: Console) -> None:
+    """Pause a search that its command is about to leave, and say how to go on."""
+    search.refresh_from_db()
+    if search.state in ENDED:
+        return
+    try:
+        search_pause(search_id=search.pk)
+    except Conflict as conflict:
+        console.print(str(conflict))
+    console.print(f"Search {search.pk} is paused. Go on with `python manage.py search_run --resume {search.pk}`, or on its page.")
 
 
 def result_check(search: Search) -> None:

@@ -23,14 +23,14 @@ from gnn.sources import Mapping
 from webapp.embedded import BASE_DIR, EmbeddedError, home_folder, outer_environment
 from webapp.enums import DatasetState
 from webapp.management.commands.up import browser_address, prepare
-from webapp.management.terminal import leaderboard_table, result_check, search_follow
+from webapp.management.terminal import leaderboard_table, result_check, search_follow, search_leave
 from webapp.models import Dataset, Search
 from webapp.movielens import MovieLensError, interactions_file
 from webapp.processes import STOP_SECONDS
 from webapp.selectors.searches import BASELINE_LABELS, leaderboard
 from webapp.selectors.workers import workers_alive
 from webapp.services.accounts import first_account_ensure, signin_link_make
-from webapp.services.datasets import dataset_confirm, dataset_upload
+from webapp.services.datasets import dataset_import
 from webapp.services.searches import search_start
 from webapp.stack import port_check, stack_address
 
@@ -69,14 +69,15 @@ class Command(BaseCommand):
                 _print_addresses(console, search, address)
                 if not options["exit"]:
                     console.print("Ctrl-C stops it; `make run` starts it again with the same data.")
-                    wait()
+                    with contextlib.suppress(KeyboardInterrupt):
+                        wait()
         except (EmbeddedError, MovieLensError) as error:
             raise CommandError(str(error)) from error
 
 
 def _search(console: Console, file: Path, *, trials: int, address: str, check_stack: Callable[[], None]) -> Search:
     with console.status("Importing MovieLens-100K"):
-        dataset = _dataset_ready(file, check_stack)
+        dataset = _dataset_ready(file)
     search = search_start(
         owner=dataset.owner,
         name=f"Demo: {DATASET_NAME}",
@@ -90,25 +91,26 @@ def _search(console: Console, file: Path, *, trials: int, address: str, check_st
         start_token=uuid4(),
     )
     _print_addresses(console, search, address)
-    search = search_follow(search, console, check_workers=check_stack)
+    try:
+        search = search_follow(search, console, check_workers=check_stack)
+    except (KeyboardInterrupt, SystemExit, CommandError):
+        search_leave(search, console)
+        raise
     result_check(search)
     return search
 
 
-def _dataset_ready(file: Path, check_stack: Callable[[], None]) -> Dataset:
+def _dataset_ready(file: Path) -> Dataset:
     """The imported sample, from an earlier demo where there was one."""
     dataset = Dataset.objects.filter(name=DATASET_NAME, state=DatasetState.READY).first()
     if dataset is not None:
         return dataset
     owner = first_account_ensure() or User.objects.order_by("pk").first()
     with file.open("rb") as stream:
-        dataset = dataset_upload(owner=owner, name=DATASET_NAME, filename=file.name, file=File(stream, name=file.name))
-    dataset_confirm(dataset_id=dataset.pk, mapping=Mapping.from_json(MAPPING))
-    while dataset.state not in (DatasetState.READY, DatasetState.INVALID):
-        check_stack()
-        time.sleep(0.2)
-        dataset.refresh_from_db()
-    if dataset.state == DatasetState.INVALID:
+        dataset = dataset_import(
+            owner=owner, name=DATASET_NAME, filename=file.name, file=File(stream, name=file.name), mapping=Mapping.from_json(MAPPING)
+        )
+    if dataset.state != DatasetState.READY:
         raise CommandError(f"{DATASET_NAME} could not be imported: {dataset.message}")
     return dataset
 

@@ -13,12 +13,12 @@ from gnn.catalogue import PRESETS, preset_space
 from gnn.errors import SpaceError
 from gnn.protocol import METRIC_NAMES, Protocol
 from gnn.space import SearchSpace
-from webapp.management.terminal import ENDED, leaderboard_table, result_check, result_document, search_follow
+from webapp.management.terminal import leaderboard_table, result_check, result_document, search_follow, search_leave
 from webapp.management.workforce import workers_ensured
 from webapp.models import Dataset, Search, Space
 from webapp.selectors.searches import leaderboard
 from webapp.services.errors import Conflict
-from webapp.services.searches import CONTROLLER_NAMES, search_pause, search_resume, search_start
+from webapp.services.searches import CONTROLLER_NAMES, search_resume, search_start
 
 
 class Command(BaseCommand):
@@ -51,7 +51,7 @@ class Command(BaseCommand):
             try:
                 search = search_follow(search, console, check_workers=check_workers)
             except (KeyboardInterrupt, SystemExit, CommandError):
-                _pause(search, console)
+                search_leave(search, console)
                 raise
         result_check(search)
         if options["json"]:
@@ -105,14 +105,3 @@ def space_named(name: str) -> SearchSpace:
         return SearchSpace.from_text(Path(name).read_text())
     except OSError as error:
         raise CommandError(f"There is no preset, saved space or readable file {name!r}; presets are {', '.join(PRESETS)}.") from error
-
-
-def _pause(search: Search, console: Console) -> None:
-    search.refresh_from_db()
-    if search.state in ENDED:
-        return
-    try:
-        search_pause(search_id=search.pk)
-    except Conflict as conflict:
-        console.print(str(conflict))
-    console.print(f"Search {search.pk} is paused. Go on with `python manage.py search_run --resume {search.pk}`, or on its page.")
