@@ -35,6 +35,12 @@
     element.dataset.drawn = "true";
     const figure = JSON.parse(source.textContent);
     Plotly.newPlot(element, figure.data, merge(figure.layout), CONFIG);
+    markEmpty(element);
+  };
+
+  // An empty chart says so (`data-empty`) instead of showing made-up axes.
+  const markEmpty = (element) => {
+    element.classList.toggle("chart-empty", element.data.every((trace) => trace.x.length === 0));
   };
 
   const drawAll = (root) => root.querySelectorAll("[data-chart]").forEach(draw);
@@ -53,12 +59,14 @@
       const update = Object.fromEntries(Object.entries(columns).map(([key, values]) => [key, [values]]));
       Plotly.extendTraces(element, update, [index]);
     }
+    markEmpty(element);
   };
 
   const addMissing = (element, traces) => {
     const known = new Set(element.data.map((trace) => trace.meta));
     const missing = traces.filter((trace) => !known.has(trace.meta));
     if (missing.length) Plotly.addTraces(element, missing);
+    markEmpty(element);
   };
 
   window.recsmithCharts = { drawAll, extend, addMissing };

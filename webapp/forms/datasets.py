@@ -108,5 +108,5 @@ class RolesForm(forms.Form):
 
 
 def _hint(role: Role, guess: Guess) -> str:
-    degree = "Certain" if guess.confidence >= CERTAIN else "Likely" if guess.confidence >= LIKELY else "Possibly"
-    return f"{degree} the {_ROLE_LABELS[role].lower()}: {guess.reason}."
+    degree = "certain" if guess.confidence >= CERTAIN else "likely" if guess.confidence >= LIKELY else "a guess"
+    return f"{_ROLE_LABELS[role]}, {degree}: {guess.reason}."

@@ -25,6 +25,12 @@ def percent(share: float) -> str:
 
 
 @register.filter
+def weight(value: float) -> str:
+    """Six digits: weights are kept in single precision, which has no more."""
+    return f"{value:.6g}"
+
+
+@register.filter
 def day(epoch: int) -> str:
     return f"{datetime.fromtimestamp(epoch, UTC):%Y-%m-%d}"
 

@@ -9,7 +9,7 @@ from django import template
 from django.forms import BoundField, CheckboxInput, CheckboxSelectMultiple, RadioSelect, Select
 from django.template.context import Context
 from django.templatetags.static import static
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -56,10 +56,7 @@ def state_badge(row: Any) -> SafeString:
 @register.simple_tag(takes_context=True)
 def nav_link(context: Context, name: str, label: str) -> SafeString:
     """A link of the main navigation, marked while its own pages are shown."""
-    try:
-        url = reverse(name)
-    except NoReverseMatch:
-        return SafeString()
+    url = reverse(name)
     path = context["request"].path
     current = path == url if url == "/" else path.startswith(url)
     return format_html(

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from gnn.space import Architecture
+from webapp.charts.architectures import draw_architecture
+from webapp.charts.searches import baseline_traces, down_sample, reward_curve, reward_figure
+from webapp.charts.trials import epoch_series, loss_figure, metrics_figure, thin
+from webapp.models import TrialEpoch
+from webapp.selectors.searches import BaselineState
+from webapp.selectors.searches_live import CurvePoint
+
+POINTS = [
+    CurvePoint(1, 11, 0.20),
+    CurvePoint(2, 12, None, "Diverged"),
+    CurvePoint(3, 13, 0.30),
+    CurvePoint(4, 14, 0.25),
+]
+BASELINES = [
+    BaselineState("ease", "EASE", "completed", 0.27, ""),
+    BaselineState("itemknn", "ItemKNN", "running", None, ""),
+]
+
+
+def test_reward_curve_keeps_failures_apart_from_scores() -> None:
+    curve = reward_curve(POINTS)
+    assert (curve.completed.x, curve.completed.y) == ([1, 3, 4], [0.20, 0.30, 0.25])
+    assert (curve.best.x, curve.best.y) == ([1, 3, 4], [0.20, 0.30, 0.30])
+    assert (curve.failed.x, curve.failed.customdata) == ([2], [[12, "Diverged"]])
+
+
+def test_reward_curve_goes_on_from_the_best_before() -> None:
+    assert reward_curve(POINTS[2:], best=0.28).best.y == [0.30, 0.30]
+    assert reward_curve(POINTS[3:], best=0.30).best.y == [0.30]
+
+
+def test_reward_figure_marks_failures_on_an_axis_of_their_own() -> None:
+    figure = json.loads(json.dumps(reward_figure(reward_curve(POINTS), BASELINES, objective="ndcg@20", planned=10)))
+    traces = {trace["meta"]: trace for trace in figure["data"]}
+    assert list(traces) == ["completed", "best", "failed", "baseline:ease"]
+    assert traces["failed"]["yaxis"] == "y2"
+    assert figure["layout"]["yaxis2"]["visible"] is False
+    assert traces["best"]["line"]["shape"] == "hv"
+    assert traces["baseline:ease"]["x"] == [0, 10]
+    assert traces["baseline:ease"]["y"] == [0.27, 0.27]
+    assert traces["baseline:ease"]["line"]["dash"] == "dash"
+    assert figure["layout"]["yaxis"]["title"]["text"] == "Validation NDCG@20"
+    assert figure["layout"]["xaxis"]["title"]["text"] == "Trials, in the order they ended"
+    assert not figure["layout"].get("template")  # the theme is the page's
+
+
+def test_reward_figure_of_nothing_is_empty() -> None:
+    figure = reward_figure(reward_curve([]), [], objective="ndcg@20", planned=5)
+    assert [trace["x"] for trace in figure["data"]] == [[], [], []]
+
+
+def test_each_baseline_has_a_dash_and_a_colour_of_its_own() -> None:
+    traces = baseline_traces([BaselineState(name, name, "completed", 0.1, "") for name in "abc"], until=3)
+    assert len({trace["line"]["dash"] for trace in traces}) == 3
+    assert len({trace["line"]["color"] for trace in traces}) == 3
+
+
+def test_down_sampling_keeps_ends_and_every_improvement() -> None:
+    points = [CurvePoint(order, order, 0.1 + 0.1 * (order in (777, 4321))) for order in range(1, 10_001)]
+    points[4320] = CurvePoint(4321, 4321, 0.3)
+    kept = down_sample(points, 500)
+    orders = [point.order for point in kept]
+    assert len(kept) <= 500
+    assert {1, 777, 4321, 10_000} <= set(orders)
+    assert orders == sorted(set(orders))
+    assert max(b - a for a, b in zip(orders, orders[1:], strict=False)) <= 21
+    assert reward_curve(kept).best.y[-1] == reward_curve(points).best.y[-1] == 0.3
+
+
+def test_short_curves_are_not_sampled() -> None:
+    assert down_sample(POINTS, 4) == POINTS
+    assert down_sample([], 4) == []
+
+
+def epoch(number: int, **scores: float) -> TrialEpoch:
+    return TrialEpoch(epoch=number, loss=5.0 - number, scores={f"{name}@20": value for name, value in scores.items()}, seconds=1)
+
+
+def test_epoch_series_has_no_point_where_there_is_no_score() -> None:
+    series = epoch_series([epoch(1, ndcg=0.1), epoch(2), epoch(3, ndcg=0.3)], ["ndcg@20", "recall@20"])
+    assert series == {
+        "loss": {"x": [1, 2, 3], "y": [4.0, 3.0, 2.0]},
+        "ndcg@20": {"x": [1, 3], "y": [0.1, 0.3]},
+        "recall@20": {"x": [], "y": []},
+    }
+
+
+def test_epoch_figures_name_their_axes_and_mark_the_best_epoch() -> None:
+    series = epoch_series([epoch(1, ndcg=0.1, recall=0.2), epoch(2, ndcg=0.2, recall=0.3)], ["ndcg@20", "recall@20"])
+    metrics = metrics_figure(series, objective="ndcg@20", best_epoch=2)
+    assert {trace["name"]: trace["line"]["width"] for trace in metrics["data"]} == {"NDCG@20": 2.6, "Recall@20": 1.3}
+    assert metrics["layout"]["shapes"][0]["x0"] == 2
+    assert "shapes" not in metrics_figure(series, objective="ndcg@20", best_epoch=None)["layout"]
+    loss = loss_figure(series)
+    assert loss["data"][0]["y"] == [4.0, 3.0]
+    assert loss["layout"]["yaxis"]["title"]["text"] == "Training loss"
+
+
+def test_long_curves_are_thinned_evenly() -> None:
+    epochs = [epoch(number) for number in range(1, 10_001)]
+    kept = [row.epoch for row in thin(epochs, 100)]
+    assert (len(kept), kept[0], kept[-1]) == (100, 1, 10_000)
+    assert len(set(kept)) == 100
+
+
+def test_an_architecture_is_drawn_from_embeddings_to_score() -> None:
+    drawing = draw_architecture(
+        Architecture.of(
+            {"node_dim": 32, "layers": 2, "operator.1": "gcn", "activation.1": "relu", "operator.2": "lightgcn", "combination": "mean"}
+        )
+    )
+    assert [(box.title, box.note) for box in drawing.boxes] == [
+        ("User and item embeddings", "32 numbers each"),
+        ("GCN", "layer 1, ReLU"),
+        ("LightGCN", "layer 2"),
+        ("Mean", "combination"),
+        ("Score", "user · item"),
+    ]
+    assert len(drawing.arrows) == 4
+    assert len(drawing.skips) == 2  # the embeddings and layer 1; layer 2 comes straight down
+    assert all(box.y >= 0 and box.y + drawing.box_height <= drawing.height for box in drawing.boxes)
+
+
+def test_the_last_layer_alone_has_no_lines_around_it() -> None:
+    assert draw_architecture(Architecture.of({"layers": 3, "combination": "last"})).skips == []
+
+
+def test_only_charts_import_plotly() -> None:
+    root = Path(__file__).parents[2] / "webapp"
+    users = {
+        path.relative_to(root).parts[0] for path in root.rglob("*.py") if re.search(r"^\s*(import|from) plotly", path.read_text(), re.M)
+    }
+    assert users == {"charts"}

@@ -1,0 +1,348 @@
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from gnn.catalogue import build_space, preset_space
+from gnn.protocol import Protocol
+from tests.webapp.factories import (
+    make_baseline,
+    make_curve,
+    make_dataset,
+    make_finalist,
+    make_search,
+    make_trial,
+    make_trials,
+    make_worker,
+)
+from webapp.enums import DatasetState, SearchState
+from webapp.models import Baseline, Search, Space
+from webapp.queue import ADVANCE_SEARCH, RUN_BASELINE, app
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the tasks that were enqueued."""
+    names: list[str] = []
+    monkeypatch.setattr(app, "send_task", lambda task, args, queue: names.append(task))
+    return names
+
+
+def form_data(client: Client, **changes: Any) -> dict[str, Any]:
+    """What the browser would send for the untouched form of a new search."""
+    form = client.get(reverse("search_new")).context["form"]
+    data = {name: form[name].value() for name in form.fields}
+    return {name: value for name, value in (data | changes).items() if value is not None}
+
+
+def test_start_freezes_everything_and_opens_the_search(signed_in: Client, sent: list[str], django_capture_on_commit_callbacks: Any) -> None:
+    dataset = make_dataset(name="Movies")
+    data = form_data(signed_in, dataset=dataset.pk, metric="recall", k=10, planned_trials=7, workers=3, seed=5, controller="reinforce")
+    with django_capture_on_commit_callbacks(execute=True):
+        response = signed_in.post(reverse("search_new"), data)
+    search = Search.objects.get()
+    assert response.headers["Location"] == reverse("search", args=[search.pk])
+    assert (search.name, search.controller, search.planned_trials, search.workers, search.seed) == (
+        "Movies, REINFORCE",
+        "reinforce",
+        7,
+        3,
+        5,
+    )
+    assert search.owner is not None and search.owner.username == "ada"
+    assert search.space == preset_space("demo").to_json()
+    assert Protocol.from_json(search.protocol) == Protocol(metric="recall", k=10)
+    assert sorted(sent) == sorted([RUN_BASELINE] * Baseline.objects.filter(search=search).count() + [ADVANCE_SEARCH])
+
+
+def test_pressing_start_again_gives_the_same_search(signed_in: Client) -> None:
+    data = form_data(signed_in, dataset=make_dataset().pk)
+    first = signed_in.post(reverse("search_new"), data)
+    again = signed_in.post(reverse("search_new"), data | {"name": "Other", "seed": 9})
+    assert first.headers["Location"] == again.headers["Location"]
+    assert Search.objects.count() == 1
+
+
+def test_each_form_has_a_token_of_its_own(signed_in: Client) -> None:
+    make_dataset()
+    tokens = {form_data(signed_in)["start_token"] for _ in range(3)}
+    assert len(tokens) == 3
+    assert all(uuid.UUID(token) for token in tokens)
+
+
+def test_a_saved_space_can_be_searched(signed_in: Client) -> None:
+    space = Space.objects.create(name="Mine", document=build_space({"node_dim": (16, 32)}).to_json())
+    signed_in.post(reverse("search_new"), form_data(signed_in, dataset=make_dataset().pk, space_source=f"saved:{space.pk}"))
+    assert Search.objects.get().space == space.document
+
+
+def test_only_ready_datasets_are_offered(signed_in: Client) -> None:
+    make_dataset(name="Ready one")
+    raw = make_dataset(name="Raw one", state=DatasetState.UPLOADED)
+    page = signed_in.get(reverse("search_new")).content.decode()
+    assert "Ready one" in page and "Raw one" not in page
+    response = signed_in.post(reverse("search_new"), form_data(signed_in, dataset=raw.pk))
+    assert "dataset" in response.context["form"].errors
+    assert not Search.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"k": 0}, "k"),
+        ({"k": 1001}, "k"),
+        ({"metric": "auc"}, "metric"),
+        ({"controller": "oracle"}, "controller"),
+        ({"planned_trials": 0}, "planned_trials"),
+        ({"workers": 10_000}, "workers"),
+        ({"seed": -1}, "seed"),
+        ({"valid_fraction": 0.9}, "valid_fraction"),
+        ({"test_fraction": "nan"}, "test_fraction"),
+        ({"max_epochs": 0}, "max_epochs"),
+        ({"patience": 0}, "patience"),
+        ({"finalists": 21}, "finalists"),
+        ({"finalist_seeds": 0}, "finalist_seeds"),
+        ({"split": "magic"}, "split"),
+        ({"space_source": "preset:none"}, "space_source"),
+        ({"space_source": "saved:999"}, "space_source"),
+        ({"dataset": ""}, "dataset"),
+        ({"name": "x" * 10_000}, "name"),
+        ({"start_token": "zzz"}, "start_token"),
+    ],
+)
+def test_errors_are_shown_at_their_field(signed_in: Client, changes: dict[str, Any], field: str) -> None:
+    response = signed_in.post(reverse("search_new"), form_data(signed_in, dataset=make_dataset().pk) | changes)
+    assert response.status_code == 200
+    assert list(response.context["form"].errors) == [field]
+    assert not Search.objects.exists()
+
+
+def test_a_folded_field_with_an_error_is_unfolded(signed_in: Client) -> None:
+    data = form_data(signed_in, dataset=make_dataset().pk)
+    assert '<details class="panel" open>' in signed_in.post(reverse("search_new"), data | {"patience": 0}).content.decode()
+    assert '<details class="panel">' in signed_in.post(reverse("search_new"), data | {"k": 0}).content.decode()
+
+
+def test_the_form_says_when_there_is_no_worker_or_no_dataset(signed_in: Client) -> None:
+    assert "First, a dataset" in signed_in.get(reverse("search_new")).content.decode()
+    make_dataset()
+    assert "No worker is running" in signed_in.get(reverse("search_new")).content.decode()
+    make_worker()
+    assert "No worker is running" not in signed_in.get(reverse("search_new")).content.decode()
+
+
+def test_links_choose_the_dataset_and_the_space(signed_in: Client) -> None:
+    dataset = make_dataset()
+    form = signed_in.get(reverse("search_new"), {"dataset": dataset.pk, "space_source": "preset:full"}).context["form"]
+    assert (str(form["dataset"].value()), form["space_source"].value()) == (str(dataset.pk), "preset:full")
+
+
+# --- the page of a search ---
+
+
+def test_the_page_of_a_search_shows_what_it_reached(signed_in: Client) -> None:
+    make_worker()
+    search = make_search(name="Evening run", planned_trials=8)
+    make_trials(search, [0.21, None, 0.31])
+    make_baseline(search, "ease", 0.35)
+    text = signed_in.get(reverse("search", args=[search.pk])).content.decode()
+    assert "Evening run" in text
+    assert '<span data-live="done">3</span> of <span data-live="planned">8</span>' in text
+    assert '<span data-live="best">0.3100</span>' in text
+    assert "No architecture beats EASE so far" in text
+    figure = json.loads(re.search(r'<script id="reward-figure" type="application/json">(.*?)</script>', text, re.S).group(1))  # type: ignore[union-attr]
+    traces = {trace["meta"]: trace for trace in figure["data"]}
+    assert (traces["completed"]["x"], traces["completed"]["y"]) == ([1, 3], [0.21, 0.31])
+    assert traces["failed"]["x"] == [2]
+    assert traces["baseline:ease"]["y"] == [0.35, 0.35]
+
+
+def test_test_scores_appear_only_on_a_finished_search(signed_in: Client) -> None:
+    search = make_search(state=SearchState.FINISHING)
+    trial = make_trials(search, [0.31])[0]
+    make_finalist(trial, [0.4321, 0.4323])
+    make_baseline(search, "ease", 0.2, test=0.2345)
+    pages = [reverse("search", args=[search.pk]), reverse("search_results", args=[search.pk])]
+    for url in pages:
+        text = signed_in.get(url).content.decode()
+        assert "0.4322" not in text and "0.2345" not in text
+        assert "2 of 2 runs are done" in text
+    Search.objects.update(state=SearchState.FINISHED, message="Trial 1 wins.")
+    for url in pages:
+        text = signed_in.get(url).content.decode()
+        assert "0.4322 ± 0.0001" in text and "0.2345" in text
+    assert "Trial 1 wins." in signed_in.get(pages[0]).content.decode()
+
+
+def test_live_gives_what_is_new_since_the_cursor(signed_in: Client) -> None:
+    search = make_search(planned_trials=8)
+    make_trials(search, [0.21, None, 0.31])
+    make_baseline(search, "ease", 0.25)
+    running = make_trial(search, 4)
+    make_curve(running, [0.1, 0.12, 0.14])
+    url = reverse("search_live", args=[search.pk])
+    answer = signed_in.get(url, {"after": 1}).json()
+    assert (answer["cursor"], answer["retry_ms"] <= 2000, answer["percent"]) == (3, True, 37.5)
+    assert answer["series"] == {
+        "completed": {"x": [3], "y": [0.31], "customdata": [[3]]},
+        "best": {"x": [3], "y": [0.31], "customdata": [[3]]},
+        "failed": {"x": [2], "y": [0.03], "customdata": [[2, "Diverged"]]},
+    }
+    assert [(row["name"], row["epoch"], row["percent"], row["score"]) for row in answer["rows"]] == [
+        ("Trial 4", "epoch 3 of 60", 5.0, "0.1400")
+    ]
+    assert [trace["meta"] for trace in answer["traces"]] == ["baseline:ease"]
+    assert (answer["fields"]["done"], answer["fields"]["failed"], answer["fields"]["best"]) == ("3", "1", "0.3100")
+    nothing = signed_in.get(url, {"after": 3}).json()
+    assert (nothing["cursor"], nothing["series"]["completed"]["x"], nothing["version"]) == (3, [], answer["version"])
+    make_trials(search, [0.4], start=5)
+    assert signed_in.get(url, {"after": 3}).json()["version"] != answer["version"]
+
+
+@pytest.mark.parametrize("state", [SearchState.FINISHED, SearchState.STOPPED, SearchState.FAILED])
+def test_live_ends_with_the_search(signed_in: Client, state: SearchState) -> None:
+    search = make_search(state=state)
+    assert signed_in.get(reverse("search_live", args=[search.pk])).json()["retry_ms"] is None
+    assert 'data-live-retry=""' in signed_in.get(reverse("search", args=[search.pk])).content.decode()
+
+
+@pytest.mark.parametrize("after", ["-1", "x", "1.5", "9" * 30, "²", ""])
+def test_live_refuses_a_cursor_that_is_no_number(signed_in: Client, after: str) -> None:
+    response = signed_in.get(reverse("search_live", args=[make_search().pk]), {"after": after})
+    assert response.status_code == 400
+    assert "must be a whole number" in response.json()["error"]
+
+
+@pytest.mark.parametrize("trials", [2, 70])
+def test_pages_take_a_constant_number_of_queries(signed_in: Client, django_assert_num_queries: Any, trials: int) -> None:
+    search = make_search(planned_trials=100)
+    make_trials(search, [0.2 + 0.001 * index for index in range(trials)])
+    make_baseline(search, "ease", 0.25)
+    signed_in.get("/")  # the session is read from now on
+    more = int(trials > 50)  # one query for the true ranks of baselines below the shown trials
+    with django_assert_num_queries(14 + more):
+        signed_in.get(reverse("search", args=[search.pk]))
+    with django_assert_num_queries(10):
+        signed_in.get(reverse("search_live", args=[search.pk]), {"after": 1})
+
+
+def test_the_curve_of_a_long_search_is_down_sampled(signed_in: Client) -> None:
+    search = make_search(planned_trials=5000)
+    make_trials(search, [0.2 + 0.0001 * (index % 7) for index in range(2500)])
+    figure = signed_in.get(reverse("search", args=[search.pk])).context["figure"]
+    assert 1500 < len(figure["data"][0]["x"]) <= 2000
+    assert figure["data"][0]["x"][-1] == 2500
+
+
+@pytest.mark.parametrize(
+    ("action", "before", "after"),
+    [("pause", "running", "paused"), ("resume", "paused", "running"), ("stop", "running", "stopped"), ("stop", "paused", "stopped")],
+)
+def test_buttons_change_the_state(signed_in: Client, sent: list[str], action: str, before: str, after: str) -> None:
+    search = make_search(state=before)
+    url = reverse("search_action", args=[search.pk, action])
+    assert signed_in.get(url).status_code == 405
+    response = signed_in.post(url, follow=True)
+    search.refresh_from_db()
+    assert search.state == after
+    assert response.redirect_chain == [(reverse("search", args=[search.pk]), 302)]
+
+
+def test_finish_now_ends_the_budget_at_what_was_asked_for(signed_in: Client, sent: list[str]) -> None:
+    search = make_search(planned_trials=50)
+    make_trials(search, [0.2, 0.3])
+    signed_in.post(reverse("search_action", args=[search.pk, "finish"]))
+    search.refresh_from_db()
+    assert search.planned_trials == 2
+
+
+def test_an_action_that_does_not_fit_becomes_a_message(signed_in: Client) -> None:
+    search = make_search(state=SearchState.FINISHED, name="Done one")
+    response = signed_in.post(reverse("search_action", args=[search.pk, "pause"]), follow=True)
+    assert [str(message) for message in response.context["messages"]] == ["Search 'Done one' is finished, so it cannot be paused."]
+
+
+@pytest.mark.parametrize(
+    ("state", "offered"),
+    [
+        ("running", {"pause", "finish", "stop"}),
+        ("finishing", {"pause", "stop"}),
+        ("paused", {"resume", "stop"}),
+        ("finished", set()),
+        ("failed", set()),
+    ],
+)
+def test_only_buttons_that_fit_are_offered(signed_in: Client, state: str, offered: set[str]) -> None:
+    search = make_search(state=state)
+    text = signed_in.get(reverse("search_head", args=[search.pk])).content.decode()
+    assert set(re.findall(rf'action="/searches/{search.pk}/(\w+)/"', text)) == offered
+
+
+def test_a_failed_search_says_why(signed_in: Client) -> None:
+    search = make_search(state=SearchState.FAILED, message="The first 8 trials all failed.")
+    text = signed_in.get(reverse("search", args=[search.pk])).content.decode()
+    assert re.search(r"alert-danger[^>]*>.*The first 8 trials all failed\.", text, re.S)
+
+
+def test_the_trials_table_keeps_its_state_in_the_url(signed_in: Client) -> None:
+    search = make_search(planned_trials=60)
+    make_trials(search, [0.2 + 0.001 * index for index in range(58)] + [None, None])
+    how = {"state": "completed", "sort": "-reward", "size": "25", "page": "2"}
+    for name in ("search", "search_trials"):
+        response = signed_in.get(reverse(name, args=[search.pk]), how)
+        assert [row.trial.number for row in response.context["table"].rows] == list(range(33, 8, -1))
+        text = response.content.decode()
+        assert "26 to 50 of 58" in text
+        assert 'aria-sort="descending"' in text
+        # A link of the table changes one thing and keeps the rest, except the page.
+        assert f'hx-push-url="{reverse("search", args=[search.pk])}?state=completed&amp;sort=reward&amp;size=25"' in text
+        assert f'hx-get="{reverse("search_trials", args=[search.pk])}?state=failed&amp;sort=-reward&amp;size=25"' in text
+
+
+def test_hostile_values_in_the_url_fall_back(signed_in: Client) -> None:
+    search = make_search()
+    make_trials(search, [0.2])
+    hostile = {"state": "'; drop table", "sort": "__class__", "size": "-1", "page": "9" * 50}
+    response = signed_in.get(reverse("search_trials", args=[search.pk]), hostile)
+    assert [row.trial.number for row in response.context["table"].rows] == [1]
+
+
+def test_hostile_names_and_messages_are_escaped(signed_in: Client) -> None:
+    evil = "</script><script>alert(1)</script>"
+    search = make_search(name=evil, message=evil, state=SearchState.FAILED, dataset=make_dataset(name=evil))
+    make_trial(search, 1, state="failed", failure="error", message=evil, told_order=1)
+    make_baseline(search, "ease", None, state="failed", message=evil)
+    for url in (reverse("search", args=[search.pk]), reverse("searches"), reverse("home"), reverse("trial", args=[search.pk, 1])):
+        text = signed_in.get(url).content.decode()
+        assert "<script>alert" not in text
+        assert "&lt;script&gt;alert" in text
+
+
+def test_the_list_of_searches_filters(signed_in: Client) -> None:
+    make_search(name="Alpha", state=SearchState.FINISHED)
+    make_search(name="Beta")
+    response = signed_in.get(reverse("searches"), {"state": "finished", "q": "alp"})
+    assert [row.search.name for row in response.context["rows"]] == ["Alpha"]
+    assert ("finished", "Finished", 1) in response.context["states"]
+    assert "No search fits this filter" in signed_in.get(reverse("searches"), {"q": "zzz"}).content.decode()
+
+
+def test_an_empty_list_of_searches_teaches(signed_in: Client) -> None:
+    assert "No search yet" in signed_in.get(reverse("searches")).content.decode()
+
+
+@pytest.mark.parametrize("name", ["search", "search_head", "search_results", "search_live", "search_trials"])
+def test_a_search_that_does_not_exist_is_not_found(signed_in: Client, name: str) -> None:
+    assert signed_in.get(reverse(name, args=[12345])).status_code == 404
+
+
+def test_an_action_that_does_not_exist_is_not_found(signed_in: Client) -> None:
+    search = make_search()
+    assert signed_in.post(f"/searches/{search.pk}/explode/").status_code == 404
+    assert signed_in.post(reverse("search_action", args=[12345, "stop"])).status_code == 404
