@@ -9,7 +9,8 @@ import sys
 
 from django.core.management import execute_from_command_line
 
-from webapp.embedded import EmbeddedError, home_folder, needs_servers, servers_held
+from webapp.embedded import home_folder, needs_servers, servers_held
+from webapp.embedded_servers import EmbeddedError
 
 
 def main() -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from subprocess import Popen
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import QuerySet
 from django.test import Client
 
 from tests.waiting import wait_for
 from webapp.embedded import home_folder
+from webapp.models import Worker
 from webapp.processes import processes_kill, processes_running, stack_environment
 from webapp.queue import CONTROL_QUEUE, TRIALS_QUEUE, app
 from webapp.selectors.workers import workers_alive
@@ -55,10 +59,8 @@ def workers(worker_environment: dict[str, str], tmp_path: Path, request: pytest.
     with processes_running(("control", "trials"), worker_environment, log) as processes:
         try:
             for queue in (CONTROL_QUEUE, TRIALS_QUEUE):
-                wait_for(
-                    lambda queue=queue: workers_alive(queue=queue).exists() or any(process.poll() is not None for process in processes),
-                    what=f"the {queue} worker to report",
-                )
+                alive = workers_alive(queue=queue)
+                wait_for(partial(_reported_or_ended, alive, processes), what=f"the {queue} worker to report")
             assert all(process.poll() is None for process in processes), "A worker ended while it started."
             yield log
         finally:
@@ -68,3 +70,7 @@ def workers(worker_environment: dict[str, str], tmp_path: Path, request: pytest.
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+def _reported_or_ended(alive: QuerySet[Worker], processes: Sequence[Popen[bytes]]) -> bool:
+    return alive.all().exists() or any(process.poll() is not None for process in processes)

@@ -59,7 +59,7 @@ def leftovers_stop(home: Path) -> int:
 
 def _is_orphan(process: psutil.Process, home: Path) -> bool:
     try:
-        owner = process.environ().get(OWNER_VARIABLE, "")
+        owner: str = process.environ().get(OWNER_VARIABLE, "")
         alive = process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False  # gone, or of another account

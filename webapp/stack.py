@@ -17,7 +17,8 @@ import honcho.manager
 from honcho.compat import ProcessManager
 from honcho.manager import Manager
 
-from webapp.embedded import BASE_DIR, EmbeddedError, folder_locked, process_birth, servers_revive
+from webapp.embedded import BASE_DIR, folder_locked, process_birth, servers_revive
+from webapp.embedded_servers import EmbeddedError
 from webapp.processes import STOP_SECONDS, procfile_commands
 
 

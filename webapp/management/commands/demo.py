@@ -20,7 +20,8 @@ from rich.console import Console
 from gnn.catalogue import preset_space
 from gnn.protocol import Protocol
 from gnn.sources import Mapping
-from webapp.embedded import BASE_DIR, EmbeddedError, home_folder, outer_environment
+from webapp.embedded import BASE_DIR, home_folder, outer_environment
+from webapp.embedded_servers import EmbeddedError
 from webapp.enums import DatasetState
 from webapp.management.commands.up import browser_address, prepare
 from webapp.management.terminal import leaderboard_table, result_check, search_follow, search_leave

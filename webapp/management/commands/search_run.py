@@ -57,7 +57,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(result_document(search)))
         else:
-            Console(file=self.stdout._out).print(leaderboard_table(search, leaderboard(search)))
+            Console().print(leaderboard_table(search, leaderboard(search)))
 
 
 def _started(options: dict[str, Any]) -> Search:

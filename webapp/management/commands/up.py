@@ -9,7 +9,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from webapp.embedded import EmbeddedError, home_folder
+from webapp.embedded import home_folder
+from webapp.embedded_servers import EmbeddedError
 from webapp.processes import leftovers_stop, stack_environment
 from webapp.services.accounts import first_account_ensure, signin_link_make
 from webapp.stack import Stack, keep_servers_alive, port_check, stack_marked, when_healthy
