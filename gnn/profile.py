@@ -28,7 +28,7 @@ def profile(interactions: Interactions, rejects: Rejects) -> dict[str, Any]:
     """Describe interactions that have at least one row."""
     per_user = np.bincount(interactions.user, minlength=interactions.n_users)
     per_item = np.bincount(interactions.item, minlength=interactions.n_items)
-    pairs = len(np.unique(interactions.user.astype(np.int64) * interactions.n_items + interactions.item))
+    pairs = len(interactions.distinct_pairs())
     time = interactions.timestamp
     return {
         "users": interactions.n_users,

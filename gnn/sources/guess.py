@@ -19,6 +19,7 @@ EXACT_NAMES: dict[Role, frozenset[str]] = {
         {
             "user",
             "userid",
+            "useridx",
             "uid",
             "username",
             "usr",
@@ -37,6 +38,7 @@ EXACT_NAMES: dict[Role, frozenset[str]] = {
         {
             "item",
             "itemid",
+            "itemidx",
             "iid",
             "movie",
             "movieid",

@@ -42,6 +42,11 @@ def test_it_counts_rows_users_and_items() -> None:
     assert (len(interactions), interactions.n_users, interactions.n_items) == (3, 2, 4)
 
 
+def test_a_repeated_pair_is_one_distinct_pair() -> None:
+    assert make([1, 0, 1, 0], [2, 0, 2, 1]).distinct_pairs().tolist() == [0, 1, 5]
+    assert make([], []).distinct_pairs().tolist() == []
+
+
 @given(
     rows=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 9), st.floats(width=32, allow_nan=False), st.integers(-(2**40), 2**40))),
     with_weight=st.booleans(),
