@@ -32,8 +32,12 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 
 
 def enqueue_on_commit(task: str, *args: Any) -> None:
-    """Send ``task`` once the current transaction commits (at once outside a transaction)."""
-    transaction.on_commit(lambda: app.send_task(task, args=args, queue=TASK_QUEUES[task]))
+    """Send ``task`` once the current transaction commits (at once outside a transaction).
+
+    A broker that cannot be reached is logged and no more: the rows say what is to be done, and the reaper
+    sends the message again.
+    """
+    transaction.on_commit(lambda: app.send_task(task, args=args, queue=TASK_QUEUES[task]), robust=True)
 
 
 def waiting_messages(queue: str) -> int:

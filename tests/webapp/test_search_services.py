@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.db.models.functions import Now
+from kombu.exceptions import OperationalError
 
 from gnn.catalogue import preset_space
 from gnn.errors import SpaceError
@@ -320,3 +321,15 @@ def test_an_advisory_lock_is_held_by_one_session_at_a_time() -> None:
             with advisory_lock(INGEST, 8) as other:
                 assert other
         assert pool.submit(try_elsewhere).result()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_broker_that_is_down_does_not_undo_what_was_decided(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OperationalError("connection refused")
+
+    dataset = Dataset.objects.create(name="films", state=DatasetState.READY, filename="films.csv", source_blob="a" * 64)
+    monkeypatch.setattr(app, "send_task", refuse)
+    search = start(dataset)
+    assert Search.objects.get().pk == search.pk
+    assert "connection refused" in caplog.text
