@@ -17,6 +17,7 @@ OPERATORS = ("lightgcn", *NONLINEAR_OPERATORS)
 ACTIVATIONS = ("identity", "relu", "leaky_relu", "elu", "tanh")
 COMBINATIONS = ("last", "sum", "mean", "concat")
 LOSSES = ("softmax", "bpr")
+ITEM_BIASES = ("learned", "none")
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,10 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             offered=COMBINATIONS, default="mean",
         ),
         CatalogueEntry(
+            "item_bias", "Item bias", "A number per item added to its scores, so that embeddings need not encode popularity.",
+            offered=ITEM_BIASES, default="learned",
+        ),
+        CatalogueEntry(
             "dropout", "Dropout", "Regularisation: share of embedding entries hidden at each training step.",
             offered=(0.0, 0.1, 0.2, 0.4), default=0.0, minimum=0.0, maximum=0.9,
         ),
@@ -90,7 +95,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         ),
         CatalogueEntry(
             "temperature", "Softmax temperature", "Lower values concentrate on the hardest items.",
-            offered=(0.05, 0.1, 0.15, 0.2, 0.3), default=0.2, minimum=0.01, maximum=10.0, when={"loss": ("softmax",)},
+            offered=(0.05, 0.1, 0.15, 0.2, 0.3, 0.4), default=0.3, minimum=0.01, maximum=10.0, when={"loss": ("softmax",)},
         ),
         CatalogueEntry(
             "learning_rate", "Learning rate", "Step size of the Adam optimiser.",
@@ -169,7 +174,7 @@ LABELS: dict[str, str] = {
     "lightgcn": "LightGCN", "gcn": "GCN", "gat": "GAT", "sage": "GraphSAGE",
     "identity": "identity", "relu": "ReLU", "leaky_relu": "LeakyReLU", "elu": "ELU", "tanh": "tanh",
     "last": "last layer", "sum": "sum", "mean": "mean", "concat": "concatenation",
-    "softmax": "softmax", "bpr": "BPR",
+    "softmax": "softmax", "bpr": "BPR", "learned": "item bias", "none": "no item bias",
 }  # fmt: skip
 """How categorical choices are spelled for people."""
 
@@ -183,7 +188,7 @@ _DEMO: dict[str, tuple[Choice, ...]] = {
     "dropout": (0.0, 0.1, 0.2),
     "l2": (0.0, 1e-5, 1e-4),
     "loss": ("softmax",),
-    "temperature": (0.1, 0.15, 0.2),
+    "temperature": (0.2, 0.3, 0.4),
     "learning_rate": (0.005, 0.01, 0.02),
 }
 
@@ -194,10 +199,11 @@ PRESETS: dict[str, dict[str, tuple[Choice, ...]]] = {
         "layers": (1, 2, 3, 4),
         "operator": ("lightgcn",),
         "combination": ("sum", "mean", "concat"),
+        "item_bias": ITEM_BIASES,
         "dropout": (0.0, 0.1, 0.2),
         "l2": (0.0, 1e-6, 1e-5, 1e-4),
         "loss": LOSSES,
-        "temperature": (0.05, 0.1, 0.15, 0.2, 0.3),
+        "temperature": (0.05, 0.1, 0.15, 0.2, 0.3, 0.4),
         "learning_rate": (0.002, 0.005, 0.01, 0.02),
     },
     "full": {entry.name: entry.offered for entry in CATALOGUE.values()},

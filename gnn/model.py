@@ -28,7 +28,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 class Recommender(nn.Module):
     """Embeddings of users and items whose dot product is the score.
 
-    Trained with softmax, embeddings have unit length, so scores are cosines.
+    Trained with softmax, embeddings have unit length, so scores are cosines. An item bias is one more
+    column, opposite ones on the users' side: whatever multiplies embeddings has it for free.
     """
 
     def __init__(self, settings: Settings, graph: Graph, generator: torch.Generator) -> None:
@@ -40,9 +41,14 @@ class Recommender(nn.Module):
         if settings.edge_dim:
             edges = torch.randn(graph.n_buckets, settings.edge_dim, generator=generator)
             self.edges = nn.Parameter(edges / settings.edge_dim**0.5)
+        self.item_bias = nn.Parameter(torch.zeros(graph.n_items)) if settings.item_bias else None
         self.layers = nn.ModuleList(make_operator(name, settings.node_dim, settings.edge_dim) for name in settings.operators)
         for layer in self.layers:
             layer.initialise(generator)
+
+    def without_bias(self, embeddings: Tensor) -> Tensor:
+        """Embeddings of users or items without the column of the item bias."""
+        return embeddings if self.item_bias is None else embeddings[:, :-1]
 
     @property
     def parameter_count(self) -> int:
@@ -62,7 +68,13 @@ class Recommender(nn.Module):
         combined = self._combine(outputs)
         if self.settings.loss == "softmax":
             combined = functional.normalize(combined, dim=1)
-        return combined[: self.graph.n_users], combined[self.graph.n_users :]
+        users, items = combined[: self.graph.n_users], combined[self.graph.n_users :]
+        if self.item_bias is not None:
+            # Softmax divides scores by the temperature; the bias is learned as it is after that.
+            scale = self.settings.temperature if self.settings.loss == "softmax" else 1.0
+            users = torch.cat([users, users.new_ones(len(users), 1)], dim=1)
+            items = torch.cat([items, scale * self.item_bias[:, None]], dim=1)
+        return users, items
 
     def _combine(self, outputs: list[Tensor]) -> Tensor:
         match self.settings.combination:

@@ -29,8 +29,8 @@ class Protocol(BaseModel):
     """Length of the recommended list the objective looks at."""
     ks: tuple[int, ...] = (10, 20)
     """List lengths every report shows."""
-    max_epochs: int = Field(default=60, ge=1, le=100_000)
-    patience: int = Field(default=5, ge=1, le=1000)
+    max_epochs: int = Field(default=100, ge=1, le=100_000)
+    patience: int = Field(default=8, ge=1, le=1000)
     """Validations without improvement after which a trial stops."""
     finalists: int = Field(default=3, ge=1, le=20)
     """Architectures retrained and tested when the search ends."""

@@ -18,6 +18,7 @@ class Settings:
     operators: tuple[str, ...]
     activations: tuple[str, ...]
     combination: str
+    item_bias: bool
     dropout: float
     l2: float
     loss: str
@@ -48,6 +49,7 @@ class Settings:
             # LightGCN is linear by definition.
             activations=tuple("identity" if o == "lightgcn" else a for o, a in zip(operators, activations, strict=True)),
             combination=str(choose("combination")),
+            item_bias=choose("item_bias") == "learned",
             dropout=float(choose("dropout")),
             l2=float(choose("l2")),
             loss=str(choose("loss")),

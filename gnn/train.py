@@ -21,8 +21,8 @@ from gnn.trainer import Trainer, is_out_of_memory
 class TrainConfig:
     """How to train, apart from what the architecture decides itself."""
 
-    max_epochs: int = 60
-    patience: int = 5
+    max_epochs: int = 100
+    patience: int = 8
     """Validations without improvement of the objective after which training stops."""
     objective: str = "ndcg@20"
     cutoffs: tuple[int, ...] = (10, 20)

@@ -102,7 +102,8 @@ class Trainer:
 
     def check_embeddings(self, users: Tensor, items: Tensor) -> None:
         """Raise Diverged if embeddings are not finite or all the same."""
-        for name, embeddings in (("user", users), ("item", items)):
+        for name, with_bias in (("user", users), ("item", items)):
+            embeddings = self.model.without_bias(with_bias)
             length = embeddings.square().sum(1).mean()
             if not torch.isfinite(length):
                 raise Diverged(f"The {name} embeddings stopped being finite in epoch {self.epoch}.")

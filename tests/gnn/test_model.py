@@ -26,7 +26,7 @@ def graph():
 
 
 def network(graph, seed=0, **decisions):
-    names = {"node_dim": 8, "loss": "bpr", **decisions}
+    names = {"node_dim": 8, "loss": "bpr", "item_bias": "none", **decisions}
     return build_model(Architecture.of({name.replace("__", "."): choice for name, choice in names.items()}), graph, seed)
 
 
@@ -76,6 +76,19 @@ def test_activations_follow_their_layer(graph):
 
 def test_softmax_networks_score_by_cosine(graph):
     torch.testing.assert_close(torch.cat(network(graph, loss="softmax")()).norm(dim=1), torch.ones(graph.n_nodes))
+
+
+@pytest.mark.parametrize(("loss", "scale"), [("softmax", 0.2), ("bpr", 1.0)])
+def test_an_item_bias_is_added_to_every_users_scores(graph, loss, scale):
+    temperature = {"temperature": 0.2} if loss == "softmax" else {}
+    plain, biased = network(graph, loss=loss, **temperature), network(graph, loss=loss, item_bias="learned", **temperature)
+    bias = torch.arange(float(graph.n_items))
+    with torch.no_grad():
+        biased.item_bias.copy_(bias)
+    plain_users, plain_items = plain.embeddings()
+    users, items = biased.embeddings()
+    torch.testing.assert_close(users @ items.t(), plain_users @ plain_items.t() + scale * bias)
+    assert torch.equal(biased.without_bias(items), plain_items)
 
 
 def test_dropout_hides_a_share_and_keeps_the_mean(graph):

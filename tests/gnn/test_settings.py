@@ -9,7 +9,7 @@ from gnn.space import Architecture
 
 def test_what_an_architecture_leaves_out_takes_the_default():
     settings = Settings.of(Architecture.of({}))
-    assert settings == Settings(64, 0, ("lightgcn",) * 2, ("identity",) * 2, "mean", 0.0, 0.0, "softmax", 0.2, 0.01)
+    assert settings == Settings(64, 0, ("lightgcn",) * 2, ("identity",) * 2, "mean", True, 0.0, 0.0, "softmax", 0.3, 0.01)
 
 
 def test_decisions_are_read_per_layer():

@@ -162,8 +162,9 @@ def test_equal_embeddings_are_a_collapse(planted):
     run = Trainer(network(graph), graph, valid, 0)
     spread = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
     run.check_embeddings(spread, spread)
+    same_but_for_the_bias = torch.cat([torch.ones(5, 2), torch.arange(5.0)[:, None]], dim=1)
     with pytest.raises(Diverged, match="item embeddings collapsed"):
-        run.check_embeddings(spread, torch.ones(5, 3))
+        run.check_embeddings(spread, same_but_for_the_bias)
     with pytest.raises(Diverged, match="user embeddings stopped"):
         run.check_embeddings(spread * torch.inf, spread)
 
