@@ -212,6 +212,15 @@ def test_live_ends_with_the_search(signed_in: Client, state: SearchState) -> Non
     assert 'data-live-retry=""' in signed_in.get(reverse("search", args=[search.pk])).content.decode()
 
 
+def test_the_page_says_what_was_frozen(signed_in: Client) -> None:
+    protocol = Protocol(split="temporal", metric="recall", k=5, patience=9)
+    context = signed_in.get(reverse("search", args=[make_search(protocol=protocol).pk])).context
+    rows = dict(context["protocol_words"])
+    assert rows["Hold out"] == "By time: train on the past, test on the future"
+    assert (rows["Metric to maximise"], rows["K"], rows["Patience"], rows["Reported at K"]) == ("Recall", "5", "9", "5, 10, 20")
+    assert dict(context["space_words"])["Network structure"] == "LightGCN, GCN, GAT, GraphSAGE"
+
+
 @pytest.mark.parametrize("after", ["-1", "x", "1.5", "9" * 30, "²", ""])
 def test_live_refuses_a_cursor_that_is_no_number(signed_in: Client, after: str) -> None:
     response = signed_in.get(reverse("search_live", args=[make_search().pk]), {"after": after})

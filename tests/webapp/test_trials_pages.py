@@ -77,6 +77,7 @@ def test_a_trial_that_is_no_finalist_has_no_test(signed_in: Client) -> None:
 def test_live_appends_epochs_while_the_trial_runs(signed_in: Client) -> None:
     trial = make_trial(make_search(), 1, epochs=3)
     make_curve(trial, [0.1, 0.2, 0.3])
+    assert '<span data-live="latest">0.3000</span>' in page(signed_in, trial)
     url = reverse("trial_live", args=[trial.search_id, 1])
     answer = signed_in.get(url, {"after": 2}).json()
     assert (answer["cursor"], answer["retry_ms"]) == (3, 1500)

@@ -56,11 +56,21 @@ class SearchForm(forms.Form):
     split = forms.ChoiceField(choices=SPLITS, initial=DEFAULTS.split, label="Hold out")
     valid_fraction = forms.FloatField(initial=DEFAULTS.valid_fraction, label="Validation share", help_text="Guides the search.")
     test_fraction = forms.FloatField(initial=DEFAULTS.test_fraction, label="Test share", help_text="Looked at once, at the end.")
-    max_epochs = forms.IntegerField(initial=DEFAULTS.max_epochs, label="Epochs at most")
-    patience = forms.IntegerField(initial=DEFAULTS.patience, help_text="Validations without a better score before a trial ends.")
-    finalists = forms.IntegerField(initial=DEFAULTS.finalists, help_text="Best architectures that are trained again and tested.")
-    finalist_seeds = forms.IntegerField(initial=DEFAULTS.finalist_seeds, label="Seeds per finalist")
-    split_seed = forms.IntegerField(initial=DEFAULTS.split_seed, label="Split seed", help_text="Searches to compare need the same one.")
+    max_epochs = forms.IntegerField(min_value=1, max_value=100_000, initial=DEFAULTS.max_epochs, label="Epochs at most")
+    patience = forms.IntegerField(
+        min_value=1, max_value=1000, initial=DEFAULTS.patience, help_text="Validations without a better score before a trial ends."
+    )
+    finalists = forms.IntegerField(
+        min_value=1, max_value=20, initial=DEFAULTS.finalists, help_text="Best architectures that are trained again and tested."
+    )
+    finalist_seeds = forms.IntegerField(min_value=1, max_value=20, initial=DEFAULTS.finalist_seeds, label="Seeds per finalist")
+    split_seed = forms.IntegerField(
+        min_value=0,
+        max_value=2**31 - 1,
+        initial=DEFAULTS.split_seed,
+        label="Split seed",
+        help_text="Searches to compare need the same one.",
+    )
 
     space: SearchSpace | None = None
     protocol: Protocol | None = None
@@ -112,3 +122,14 @@ class SearchForm(forms.Form):
             self.add_error(error.field, str(error))
         else:
             self.add_error("space_source" if error.field else None, str(error))
+
+
+def protocol_words(protocol: Protocol) -> list[tuple[str, str]]:
+    """Every setting of a protocol as (label, value), as the form names them."""
+    words = dict(SPLITS) | METRIC_LABELS
+    settings = protocol.to_json()
+    rows = [
+        (str(SearchForm.base_fields[name].label or name.capitalize()), words.get(str(settings[name]), str(settings[name])))
+        for name in PROTOCOL_FIELDS
+    ]
+    return [*rows, ("Reported at K", ", ".join(map(str, protocol.cutoffs)))]

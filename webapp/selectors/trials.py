@@ -75,6 +75,14 @@ def trial_curve(trial: Trial, *, after: int = 0) -> list[TrialEpoch]:
     return list(TrialEpoch.objects.filter(trial=trial, epoch__gt=after).order_by("epoch")[:CURVE_EPOCHS])
 
 
+def trial_latest(trial: Trial, metric: str) -> float | None:
+    """The metric at the newest epoch of a trial that still runs."""
+    if trial.state != RunState.RUNNING:
+        return None
+    scores = TrialEpoch.objects.filter(trial=trial).order_by("-epoch").values_list("scores", flat=True).first()
+    return None if scores is None else scores.get(metric)
+
+
 def trial_test_scores(trial: Trial) -> tuple[list[FinalistRun], dict[str, tuple[float, float]] | None]:
     """The seeds of a finalist, and its test scores once the search has finished."""
     runs = list(FinalistRun.objects.filter(trial=trial).order_by("id"))

@@ -11,11 +11,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from gnn.catalogue import CATALOGUE
 from gnn.errors import SpaceError
+from gnn.protocol import Protocol
 from gnn.space import SearchSpace
 from webapp.charts.architectures import draw_architecture
 from webapp.charts.searches import baseline_traces, down_sample, reward_curve, reward_figure
 from webapp.enums import RunState, SearchState
-from webapp.forms.searches import CONTROLLER_LABELS, SearchForm
+from webapp.forms.searches import CONTROLLER_LABELS, SearchForm, protocol_words
 from webapp.forms.spaces import choice_label
 from webapp.models import Search
 from webapp.queue import TRIALS_QUEUE
@@ -142,6 +143,7 @@ def search_page(request: HttpRequest, search_id: int) -> HttpResponse:
         "retry_ms": LIVE_MS.get(SearchState(search.state)),
         "version": _version(state, last_told(points)),
         "frozen_space": space,
+        "protocol_words": protocol_words(Protocol.from_json(search.protocol)),
         "space_words": [(CATALOGUE[spec.name].label, ", ".join(map(choice_label, spec.choices))) for spec in space.specs],
         **_head_context(search, state),
         **_results_context(search, state),

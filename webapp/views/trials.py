@@ -15,7 +15,7 @@ from webapp.charts.trials import epoch_series, loss_figure, metrics_figure, thin
 from webapp.enums import RunState, SearchState
 from webapp.models import Trial
 from webapp.selectors.searches import METRIC_LABELS
-from webapp.selectors.trials import decision_rows, trial_curve, trial_test_scores
+from webapp.selectors.trials import decision_rows, trial_curve, trial_latest, trial_test_scores
 from webapp.templatetags.display import duration, score
 
 LIVE_MS = 1500
@@ -96,6 +96,7 @@ def _facts_context(trial: Trial, protocol: Protocol) -> dict[str, Any]:
         "cutoffs": protocol.cutoffs,
         "table": _rows(trial.scores, protocol),
         "test_table": None if tested is None else _rows(tested, protocol),
+        "latest": trial_latest(trial, protocol.objective),
         "finalist_runs": runs,
         "tested_seeds": sum(run.state == RunState.COMPLETED for run in runs),
         "description": describe(architecture),
