@@ -181,7 +181,7 @@ def test_test_scores_appear_only_on_a_finished_search(signed_in: Client) -> None
 
 
 def test_live_gives_what_is_new_since_the_cursor(signed_in: Client) -> None:
-    search = make_search(planned_trials=8)
+    search = make_search(planned_trials=8, protocol=Protocol(max_epochs=60))
     make_trials(search, [0.21, None, 0.31])
     make_baseline(search, "ease", 0.25)
     running = make_trial(search, 4)

@@ -170,7 +170,7 @@ def test_points_after_a_cursor_with_the_best_before_it() -> None:
 
 
 def test_trials_in_flight_show_their_newest_epoch() -> None:
-    search = make_search()
+    search = make_search(protocol=Protocol(max_epochs=60))
     make_trials(search, [0.2])
     trial = make_trial(search, 2, started_at="2026-01-01T00:00:00Z")
     make_trial(search, 3, state=RunState.QUEUED)

@@ -16,8 +16,8 @@ from webapp.models import Search, Trial, TrialEpoch
 POINTS_AT_ONCE = 1000
 """How many outcomes one live answer carries; the cursor lets the page ask for the rest."""
 
-CURVE_POINTS = 20_000
-"""How many of the newest outcomes a page reads for its curve, before down-sampling."""
+CURVE_POINTS = 100_000
+"""How many of the newest outcomes a page reads for its curve, before down-sampling: as many as a search may plan."""
 
 
 @dataclass(frozen=True)
