@@ -23,6 +23,8 @@ from gnn.errors import SpaceError
 
 SCHEMA = 1
 MAX_LAYERS = 16
+MAX_STATES = 20_000
+"""Combinations of choices that conditions further on depend on; more would make counting the space slow."""
 
 Choice = int | float | str
 
@@ -109,8 +111,8 @@ class SearchSpace:
     """Ordered decisions with conditions between them; knows its own exact size.
 
     Raises:
-        SpaceError: a name is used twice, a choice is repeated or not finite, or a condition names a
-            decision or choice that does not come earlier.
+        SpaceError: a name is used twice, a choice is repeated or not finite, a condition names a decision or
+            choice that does not come earlier, or conditions are too entangled to count.
     """
 
     def __init__(self, specs: Sequence[DecisionSpec]) -> None:
@@ -119,7 +121,8 @@ class SearchSpace:
         self.specs = tuple(specs)
         self._check_specs()
         self.decisions: tuple[Decision, ...] = tuple(self._expand())
-        self._position = {decision.name: i for i, decision in enumerate(self.decisions)}
+        self.size = self._count()
+        """The exact number of distinct architectures."""
 
     def _check_specs(self) -> None:
         earlier: dict[str, DecisionSpec] = {}
@@ -194,9 +197,7 @@ class SearchSpace:
         """Whether ``decision`` applies, given the choices made for the decisions before it."""
         return all(parent in assigned and assigned[parent] in allowed for parent, allowed in decision.when)
 
-    @cached_property
-    def size(self) -> int:
-        """The exact number of distinct architectures."""
+    def _count(self) -> int:
         last_use = {decision.name: i for i, decision in enumerate(self.decisions)}
         for i, decision in enumerate(self.decisions):
             for parent, _ in decision.when:
@@ -212,6 +213,12 @@ class SearchSpace:
                     after = assigned if choice is None else {**assigned, decision.name: choice}
                     kept = tuple((name, value) for name, value in after.items() if last_use[name] > i)
                     following[kept] = following.get(kept, 0) + count
+            if len(following) > MAX_STATES:
+                raise SpaceError(
+                    f"Too many combinations of choices matter for what follows '{decision.name}'; let decisions depend on fewer "
+                    "others, or place them nearer to what they depend on.",
+                    field=decision.name,
+                )
             ways = following
         return sum(ways.values())
 

@@ -26,7 +26,7 @@ from webapp.selectors.workers import workers_alive
 
 @pytest.fixture
 def user(db: None) -> User:
-    return User.objects.create_user("ada", password="correct horse battery staple")
+    return User.objects.create_user("ada")  # no password, whose hashing is slow on purpose: sign in by `signed_in`
 
 
 @pytest.fixture

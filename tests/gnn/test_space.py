@@ -134,3 +134,11 @@ def test_a_space_that_makes_no_sense_is_refused(specs, message):
 def test_a_document_that_is_no_space_is_refused(text, message):
     with pytest.raises(SpaceError, match=message):
         SearchSpace.from_text(text)
+
+
+def test_conditions_too_entangled_to_count_are_refused() -> None:
+    many = tuple(range(64))
+    parents = [DecisionSpec(name, many) for name in ("a", "b", "c", "d")]
+    child = DecisionSpec("e", (1, 2), when={parent.name: (0,) for parent in parents})
+    with pytest.raises(SpaceError, match="depend on fewer"):
+        SearchSpace([*parents, child])

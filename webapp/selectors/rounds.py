@@ -7,6 +7,7 @@ from statistics import fmean
 from gnn.protocol import Protocol
 from webapp.enums import ENDED_RUN_STATES, IN_FLIGHT_RUN_STATES, RunState
 from webapp.models import Baseline, FinalistRun, Search, Trial
+from webapp.selectors.searches import BASELINE_LABELS, metric_label
 
 
 def ended_untold(search: Search) -> list[Trial]:
@@ -40,12 +41,11 @@ def last_failure(search: Search) -> str:
 def verdict(search: Search) -> str:
     """One honest sentence: how the best finalist compares with the best baseline on test."""
     objective = Protocol.from_json(search.protocol).objective
-    label = objective.replace("ndcg", "NDCG").replace("f1", "F1").replace("recall", "Recall").replace("precision", "Precision")
     by_trial: dict[int, list[float]] = {}
     for number, scores in FinalistRun.objects.filter(search=search, state=RunState.COMPLETED).values_list("trial__number", "test_scores"):
         by_trial.setdefault(number, []).append(scores[objective])
     baselines = {
-        name: scores[objective]
+        BASELINE_LABELS[name]: scores[objective]
         for name, scores in Baseline.objects.filter(search=search, state=RunState.COMPLETED).values_list("name", "test_scores")
     }
     if not by_trial:
@@ -53,7 +53,7 @@ def verdict(search: Search) -> str:
     # The winner is the trial that validation ranked first; picking it by test would report a lucky number.
     number = Trial.objects.filter(search=search, number__in=by_trial).order_by("-reward", "number").values_list("number", flat=True)[0]
     mean = fmean(by_trial[number])
-    sentence = f"Trial {number} scores {mean:.4f} {label} on test (mean of {len(by_trial[number])} seeds)"
+    sentence = f"Trial {number} scores {mean:.4f} {metric_label(objective)} on test (mean of {len(by_trial[number])} seeds)"
     if not baselines:
         return f"{sentence}; no baseline completed."
     name, best = max(baselines.items(), key=lambda item: item[1])
