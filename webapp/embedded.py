@@ -145,11 +145,13 @@ def folder_locked(home: Path) -> Iterator[None]:
     """Hold the lock of ``home``; the system lets go of it when the process dies."""
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o711)
+        if home.stat().st_uid != os.geteuid():
+            raise PermissionError
         lock = (home / "lock").open("w")
-    except PermissionError as error:
+    except PermissionError:
         raise EmbeddedError(
             f"{home} belongs to another account. Run Recsmith as that account, or set RECSMITH_HOME to a folder of your own."
-        ) from error
+        ) from None
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

