@@ -39,6 +39,7 @@ def search_follow(search: Search, console: Console, *, check_workers: Callable[[
         trials = bars.add_task("Trials", total=search.planned_trials, note="")
         baselines = bars.add_task("Baselines", total=None, note="")
         finalists = bars.add_task("Finalists", total=None, note="", visible=False)
+        told = 0
         while True:
             search.refresh_from_db()
             now = progress(search)
@@ -51,6 +52,9 @@ def search_follow(search: Search, console: Console, *, check_workers: Callable[[
             bars.update(baselines, completed=ended, total=len(now.baselines), note=", ".join(scored))
             if now.finalist_runs:
                 bars.update(finalists, completed=now.finalist_runs_done, total=now.finalist_runs, note="retrained and tested", visible=True)
+            if now.done > told and not console.is_terminal:  # a log file shows no bars
+                told = now.done
+                console.print(f"{now.done} of {now.planned} trials, {best}{failed}", soft_wrap=True, highlight=False)
             if search.state in ENDED:
                 return search
             check_workers()
