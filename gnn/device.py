@@ -12,8 +12,9 @@ def set_threads(n: int) -> None:
     """Use ``n`` threads in this process for torch and for the compiled kernels (these: at most one per core)."""
     if n < 1:
         raise ValueError(f"At least one thread is needed, but got {n}.")
-    torch.set_num_threads(n)
+    # Torch comes second: numba starts its threads on the first call, which resets the OpenMP setting they share.
     numba.set_num_threads(min(n, numba.config.NUMBA_NUM_THREADS))  # type: ignore[attr-defined]  # numba sets it on import
+    torch.set_num_threads(n)
 
 
 def pick_device(name: str) -> torch.device:

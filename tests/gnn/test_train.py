@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from gnn import losses, trainer
-from gnn.device import pick_device, set_threads
 from gnn.errors import Diverged, OutOfMemory, TrainError
 from gnn.evaluate import build_targets, evaluate_validation
 from gnn.graph import build_graph
@@ -220,13 +219,3 @@ def test_cold_users_do_not_disturb_training():
 def test_a_config_that_makes_no_sense_is_refused(arguments):
     with pytest.raises(ValueError, match="but are|objective"):
         TrainConfig(**arguments)
-
-
-def test_devices_and_threads_are_checked():
-    assert pick_device("cpu").type == "cpu"
-    with pytest.raises(TrainError, match="'mps'"):
-        pick_device("mps")
-    with pytest.raises(TrainError, match="'nonsense'"):
-        pick_device("nonsense")
-    with pytest.raises(ValueError, match="At least one thread"):
-        set_threads(0)
