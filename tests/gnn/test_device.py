@@ -16,7 +16,8 @@ import numba, numpy, torch
 from gnn.device import set_threads
 from gnn.kernels import row_sums
 set_threads(1)
-row_sums(*(numpy.zeros(2, numpy.int32),) * 2, numpy.zeros(1, numpy.float32), numpy.array([0, 1], numpy.int32), numpy.zeros(1, numpy.float32))
+limits, one = numpy.array([0, 1], numpy.int32), numpy.zeros(1, numpy.float32)
+row_sums(limits, numpy.zeros(1, numpy.int32), one, limits, one.copy())
 print(torch.get_num_threads(), numba.get_num_threads())
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
