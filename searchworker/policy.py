@@ -16,6 +16,8 @@ HIDDEN = 32
 LOGIT_BOUND = 3.0
 """Logits are squashed into (-bound, bound), so that no choice ever becomes unreachable."""
 EPSILON = 1e-8
+REWARD_BOUND = 3.0
+"""Standard deviations at which one reward stops counting more."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Draw:
     probabilities: Tensor
 
 
-class Policy(nn.Module):
+class Policy(nn.Module):  # type: ignore[misc]  # torch is not type-checked here
     """A distribution over architectures: one decision after the other, each given the choices before it.
 
     The network is a neural autoregressive distribution estimator (Larochelle and Murray 2011): the
@@ -72,7 +74,7 @@ class Policy(nn.Module):
         log_softmax = self._log_softmax(scores, self.encoding.offered)
         return Evaluation(*self._columns(hidden, log_softmax, chosen, active), active)
 
-    @torch.no_grad()
+    @torch.no_grad()  # type: ignore[untyped-decorator]
     def sample(self, count: int, generator: torch.Generator, temperature: float = 1.0) -> Draw:
         """Draw ``count`` independent architectures; a higher ``temperature`` flattens every decision."""
         decisions = len(self.encoding.decisions)
@@ -139,6 +141,10 @@ class RunningMoments:
     @property
     def std(self) -> float:
         return math.sqrt(self._squares / self.count) if self.count > 1 else 0.0
+
+    def standardised(self, rewards: Tensor) -> Tensor:
+        """Rewards in deviations from the mean of all, so that one outlier counts at most ``REWARD_BOUND``."""
+        return ((rewards - self.mean) / (self.std + EPSILON)).clamp(-REWARD_BOUND, REWARD_BOUND).float()
 
     def state_dict(self) -> dict[str, Any]:
         return {"count": self.count, "mean": self.mean, "squares": self._squares}

@@ -6,6 +6,7 @@ calls; it knows nothing of databases, queues or models.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,28 +66,31 @@ class Controller(ABC):
         return self._propose(min(n, self.space.size - len(self._asked)))
 
     def tell(self, outcomes: Sequence[Outcome]) -> None:
-        """Learn from trained proposals.
+        """Learn from trained proposals, one after the other: it does not matter how they are grouped into calls.
 
         Raises:
-            ValueError: an outcome was never asked for, was told before, or its reward is not finite.
+            ValueError: an outcome was never asked for, was told before, or its reward is not finite; then
+                none of ``outcomes`` is taken in.
         """
-        for outcome in outcomes:
-            key = _number(outcome.architecture)
-            if key not in self._in_flight:
+        keys = [_number(outcome.architecture) for outcome in outcomes]
+        waiting = set(self._in_flight)
+        for outcome, key in zip(outcomes, keys, strict=True):
+            if key not in waiting:
                 raise ValueError(f"{outcome.architecture} was not asked for by this search, or was told before.")
-            if not np.isfinite(outcome.reward):
+            if not math.isfinite(outcome.reward):
                 raise ValueError(f"The reward of {outcome.architecture} is {outcome.reward}, which is not finite.")
+            waiting.remove(key)
+        for outcome, key in zip(outcomes, keys, strict=True):
             self._in_flight.remove(key)
-        if outcomes:
-            self._learn(outcomes)
+            self._learn(outcome)
 
     @abstractmethod
     def _propose(self, n: int) -> list[Proposal]:
         """Make ``n`` proposals (the space has that many left), each passed through :meth:`_claim`."""
 
     @abstractmethod
-    def _learn(self, outcomes: Sequence[Outcome]) -> None:
-        """Take in outcomes that have been checked."""
+    def _learn(self, outcome: Outcome) -> None:
+        """Take in one outcome that has been checked."""
 
     @abstractmethod
     def marginals(self) -> dict[str, list[float]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -12,8 +12,11 @@ from torch import Tensor
 from gnn.space import SearchSpace
 from searchworker.controllers.base import Controller, Outcome, Proposal
 from searchworker.encoding import SpaceEncoding
-from searchworker.policy import EPSILON, Draw, Policy, RunningMoments
+from searchworker.policy import Draw, Policy
 
+USUAL_TRIALS = 100
+"""Length of a search at which the learning rate is as stated; it changes with the inverse root of the length."""
+ADAM_EPSILON = 1e-5
 DRAWS = 16
 """Architectures drawn together; later ones only count when the earlier ones were repeats."""
 ROUNDS = 4
@@ -25,7 +28,6 @@ ALARM = 0.5
 """Repeat rate above which the policy counts as collapsed."""
 ALARM_BOOST = 4.0
 """At full alarm the entropy bonus is this much larger, on top."""
-REWARD_BOUND = 3.0
 MARGINAL_SAMPLES = 256
 
 
@@ -38,6 +40,7 @@ class LearnedController(Controller):
     """
 
     learning_rate: ClassVar[float]
+    """Adam's, for a search of ``USUAL_TRIALS``."""
     memory: ClassVar[int]
     """Outcomes kept for updates."""
     entropy_bonus: ClassVar[tuple[float, float]]
@@ -48,8 +51,9 @@ class LearnedController(Controller):
         self._encoding = SpaceEncoding(space)
         self._torch_generator = torch.Generator().manual_seed(seed)
         self._policy = Policy(self._encoding, self._torch_generator)
-        self._optimiser = torch.optim.Adam(self._policy.parameters(), lr=self.learning_rate, eps=1e-5)
-        self._moments = RunningMoments()
+        # A short search must commit early, a long one can afford to look around first.
+        haste = min(2.0, max(0.5, math.sqrt(USUAL_TRIALS / total)))
+        self._optimiser = torch.optim.Adam(self._policy.parameters(), lr=haste * self.learning_rate, eps=ADAM_EPSILON)
         self.repeat_rate = 0.0
         decisions = len(self._encoding.decisions)
         # The latest outcomes, oldest first: rows [M, D], log-probabilities at the time of asking [M, D], rewards [M].
@@ -65,7 +69,7 @@ class LearnedController(Controller):
     @property
     def progress(self) -> float:
         """Share of the planned trials that have been told, at most 1."""
-        return min(1.0, self._moments.count / self.total)
+        return min(1.0, (len(self._asked) - len(self._in_flight)) / self.total)
 
     def _propose(self, n: int) -> list[Proposal]:
         proposals: list[Proposal] = []
@@ -103,27 +107,17 @@ class LearnedController(Controller):
         entropies = {name: float(torch.tensor(float(count)).log()) for name, count in choices.items()}
         return Proposal(architecture, {"log_probs": {name: -e for name, e in entropies.items()}, "entropies": entropies, "value": 0.0})
 
-    def _learn(self, outcomes: Sequence[Outcome]) -> None:
-        for outcome in outcomes:
-            self._moments.update(outcome.reward)
-        rows = torch.tensor([self._encoding.row(outcome.architecture) for outcome in outcomes])
-        behaviours = torch.tensor(
-            [[outcome.behaviour["log_probs"].get(decision.name, 0.0) for decision in self._encoding.decisions] for outcome in outcomes]
-        )
-        rewards = torch.tensor([outcome.reward for outcome in outcomes], dtype=torch.float64)
-        self._rows = torch.cat([self._rows, rows])[-self.memory :]
-        self._behaviours = torch.cat([self._behaviours, behaviours])[-self.memory :]
-        self._rewards = torch.cat([self._rewards, rewards])[-self.memory :]
-        self._update(len(outcomes))
+    def _learn(self, outcome: Outcome) -> None:
+        log_probs = outcome.behaviour["log_probs"]
+        behaviour = [log_probs.get(decision.name, 0.0) for decision in self._encoding.decisions]
+        self._rows = _appended(self._rows, self._encoding.row(outcome.architecture), self.memory)
+        self._behaviours = _appended(self._behaviours, behaviour, self.memory)
+        self._rewards = _appended(self._rewards, outcome.reward, self.memory)
+        self._update()
 
     @abstractmethod
-    def _update(self, fresh: int) -> None:
-        """Improve the policy with the memory, whose last ``fresh`` outcomes are new."""
-
-    def _standardised_rewards(self) -> Tensor:
-        """Remembered rewards [M] in deviations from the running mean; one outlier weighs at most ``REWARD_BOUND``."""
-        scaled = (self._rewards - self._moments.mean) / (self._moments.std + EPSILON)
-        return scaled.clamp(-REWARD_BOUND, REWARD_BOUND).float()
+    def _update(self) -> None:
+        """Improve the policy with the memory, whose last outcome is new."""
 
     def _entropy_weight(self) -> float:
         start, end = self.entropy_bonus
@@ -152,7 +146,6 @@ class LearnedController(Controller):
             "torch_generator": self._torch_generator.get_state(),
             "policy": {name: value.clone() for name, value in self._policy.state_dict().items()},
             "optimiser": {str(i): {name: value.clone() for name, value in slots.items()} for i, slots in optimiser.items()},
-            "moments": self._moments.state_dict(),
             "repeat_rate": self.repeat_rate,
             "rows": self._rows.to(torch.int16),
             "behaviours": self._behaviours,
@@ -166,8 +159,12 @@ class LearnedController(Controller):
         groups = self._optimiser.state_dict()["param_groups"]
         slots = {int(i): {name: value.clone() for name, value in values.items()} for i, values in state["optimiser"].items()}
         self._optimiser.load_state_dict({"state": slots, "param_groups": groups})
-        self._moments.load_state_dict(state["moments"])
         self.repeat_rate = state["repeat_rate"]
         self._rows = state["rows"].long()
         self._behaviours = state["behaviours"]
         self._rewards = state["rewards"]
+
+
+def _appended(memory: Tensor, entry: list[int] | list[float] | float, limit: int) -> Tensor:
+    """A new tensor with ``entry`` at the end of ``memory``, cut to the latest ``limit``."""
+    return torch.cat([memory, torch.tensor([entry], dtype=memory.dtype)])[-limit:]

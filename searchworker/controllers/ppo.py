@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 import torch
 
 from gnn.space import SearchSpace
+from searchworker.controllers.base import Outcome
 from searchworker.controllers.learned import LearnedController
-from searchworker.policy import clipped_surrogate, generalised_advantages, normalised
+from searchworker.policy import RunningMoments, clipped_surrogate, generalised_advantages, normalised
 
 
 class Ppo(LearnedController):
@@ -19,26 +20,33 @@ class Ppo(LearnedController):
     """
 
     name: ClassVar[str] = "ppo"
-    learning_rate = 0.01
+    learning_rate = 0.014
     entropy_bonus = (0.05, 0.005)
-    memory = 20
-    batch = 5
-    epochs = 6
-    clip = 0.2
-    kl_stop = 0.05
+    memory = 8
+    batch = 4
+    """New outcomes per update; small, as a whole search may have twenty."""
+    epochs = 8
+    clip = 0.3
+    kl_stop = 0.1
+    """Mean divergence from the behaviour of the memory beyond which an update ends."""
     gae_decay = 0.95
     value_weight = 0.5
 
     def __init__(self, space: SearchSpace, seed: int, total: int) -> None:
         super().__init__(space, seed, total)
         self._pending = 0
+        self._moments = RunningMoments()
 
-    def _update(self, fresh: int) -> None:
-        self._pending += fresh
+    def _learn(self, outcome: Outcome) -> None:
+        self._moments.update(outcome.reward)
+        super()._learn(outcome)
+
+    def _update(self) -> None:
+        self._pending += 1
         if self._pending < self.batch:
             return
         self._pending = 0
-        rewards = self._standardised_rewards()
+        rewards = self._moments.standardised(self._rewards)
         with torch.no_grad():
             before = self._policy.evaluate(self._rows)
             raw = generalised_advantages(rewards, before.values, before.active, self.gae_decay)
@@ -65,8 +73,9 @@ class Ppo(LearnedController):
         }
 
     def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {"pending": self._pending}
+        return super().state_dict() | {"pending": self._pending, "moments": self._moments.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         self._pending = state["pending"]
+        self._moments.load_state_dict(state["moments"])

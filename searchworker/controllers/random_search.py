@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from searchworker.controllers.base import Controller, Outcome, Proposal
@@ -16,7 +15,7 @@ class RandomSearch(Controller):
     def _propose(self, n: int) -> list[Proposal]:
         return [Proposal(self._claim_random(), {}) for _ in range(n)]
 
-    def _learn(self, outcomes: Sequence[Outcome]) -> None:
+    def _learn(self, outcome: Outcome) -> None:
         pass
 
     def marginals(self) -> dict[str, list[float]]:

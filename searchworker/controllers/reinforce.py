@@ -1,34 +1,41 @@
-"""REINFORCE (Williams 1992) with a moving baseline, updated at every tell."""
+"""REINFORCE (Williams 1992) with a moving baseline, updated at every outcome."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
+
 from searchworker.controllers.learned import LearnedController
+from searchworker.policy import REWARD_BOUND, normalised
 
 
 class Reinforce(LearnedController):
-    """Ascends the gradient of the expected reward, estimated on the latest outcomes.
+    """Ascends the gradient of the expected reward, estimated on the outcomes in the memory.
 
-    Each outcome is weighted by how likely the policy still is to draw it, compared with when it was asked
-    for (importance weight, cut at 1), so outcomes can be used again and may come late.
+    The baseline is the memory's mean reward and its deviation the unit, so both follow the policy as it gets
+    better. An outcome counts by how likely the policy still is to draw it, compared with when it was asked
+    for (importance weight, cut at 1): it can be used again, may come late, and fades when left behind.
     """
 
     name: ClassVar[str] = "reinforce"
     learning_rate = 0.01
     entropy_bonus = (0.5, 0.05)
-    memory = 64
-    steps = 2
+    memory = 16
+    warm_up = 4
+    """Outcomes before the first update; fewer give no baseline to speak of."""
 
-    def _update(self, fresh: int) -> None:
-        advantages = self._standardised_rewards()
-        for _ in range(self.steps):
-            now = self._policy.evaluate(self._rows)
-            log_probs = now.log_probs.sum(1)
-            weights = (log_probs - self._behaviours.sum(1)).exp().clamp(max=1).detach()
-            entropy = now.entropies[now.active].mean()
-            loss = -(weights * advantages * log_probs).mean() - self._entropy_weight() * entropy
-            self._step(loss)
+    def _update(self) -> None:
+        if len(self._rewards) < self.warm_up:
+            return
+        everything = torch.ones(len(self._rewards), dtype=torch.bool)
+        advantages = normalised(self._rewards, everything).clamp(-REWARD_BOUND, REWARD_BOUND).float()
+        now = self._policy.evaluate(self._rows)
+        log_probs = now.log_probs.sum(1)
+        weights = (log_probs - self._behaviours.sum(1)).exp().clamp(max=1).detach()
+        entropy = now.entropies[now.active].mean()
+        loss = -(weights * advantages * log_probs).mean() - self._entropy_weight() * entropy
+        self._step(loss)
         self.diagnostics = {
             "loss": loss.item(),
             "mean_advantage": advantages.mean().item(),
