@@ -99,7 +99,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         ),
         CatalogueEntry(
             "learning_rate", "Learning rate", "Step size of the Adam optimiser.",
-            offered=(0.002, 0.005, 0.01, 0.02), default=0.01, minimum=1e-6, maximum=1.0,
+            offered=(0.002, 0.005, 0.01, 0.02, 0.03), default=0.01, minimum=1e-6, maximum=1.0,
         ),
     )
 }  # fmt: skip
@@ -189,7 +189,7 @@ _DEMO: dict[str, tuple[Choice, ...]] = {
     "l2": (0.0, 1e-5, 1e-4),
     "loss": ("softmax",),
     "temperature": (0.2, 0.3, 0.4),
-    "learning_rate": (0.005, 0.01, 0.02),
+    "learning_rate": (0.01, 0.02, 0.03),
 }
 
 PRESETS: dict[str, dict[str, tuple[Choice, ...]]] = {
