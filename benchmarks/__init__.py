@@ -1,0 +1,1 @@
+"""Speed and quality against peers: ``python -m benchmarks.NAME [--quick]``, JSON on the last line."""
