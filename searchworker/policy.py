@@ -42,7 +42,7 @@ class Draw:
     probabilities: Tensor
 
 
-class Policy(nn.Module):  # type: ignore[misc]  # torch is not type-checked here
+class Policy(nn.Module):
     """A distribution over architectures: one decision after the other, each given the choices before it.
 
     The network is a neural autoregressive distribution estimator (Larochelle and Murray 2011): the
@@ -74,7 +74,7 @@ class Policy(nn.Module):  # type: ignore[misc]  # torch is not type-checked here
         log_softmax = self._log_softmax(scores, self.encoding.offered)
         return Evaluation(*self._columns(hidden, log_softmax, chosen, active), active)
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
+    @torch.no_grad()
     def sample(self, count: int, generator: torch.Generator, temperature: float = 1.0) -> Draw:
         """Draw ``count`` independent architectures; a higher ``temperature`` flattens every decision."""
         decisions = len(self.encoding.decisions)
