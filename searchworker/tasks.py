@@ -38,6 +38,7 @@ CHECKPOINT_EVERY_SECONDS = 60
 
 _prepared = PreparedCache()
 
+
 class _Abandoned(Exception):
     """Another attempt owns the run, or the search has ended: stop and write nothing."""
 

@@ -33,7 +33,6 @@ CLAIMABLE_IN: dict[RunModel, tuple[SearchState, ...]] = {
 """The states of the search in which a kind of run may start."""
 
 
-
 def lease_end() -> models.Expression:
     end: models.Expression = Now() + timedelta(seconds=settings.RECSMITH_LEASE_SECONDS)
     return end
