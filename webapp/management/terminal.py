@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.core.management.base import CommandError
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -18,6 +19,9 @@ from webapp.services.errors import Conflict
 from webapp.services.searches import search_pause
 
 LOOK_EVERY_SECONDS = 0.5
+SHOWN_TRIALS = 10
+LOG_WIDTH = 150  # columns where the output is no terminal
+WIDE = 110
 ENDED = (SearchState.FINISHED, SearchState.STOPPED, SearchState.FAILED)
 
 
@@ -81,29 +85,39 @@ def result_check(search: Search) -> None:
         raise CommandError(f"Search {search.pk} was {search.get_state_display().lower()}: {search.message}")
 
 
-def leaderboard_table(search: Search, rows: Sequence[LeaderboardRow]) -> Table:
-    """The leaderboard as people read it: validation ranks, test mean and deviation of what was tested."""
+def leaderboard_print(search: Search, rows: Sequence[LeaderboardRow], console: Console) -> None:
+    """Print the leaderboard as people read it: the best trials and every baseline, test mean and deviation of what was tested."""
     objective = objective_of(search)
     label = metric_label(objective)
-    table = Table(
-        title=f"{search.name}: {search.planned_trials} trials on {search.dataset.name}", caption=validation_verdict(rows, objective)
-    )
-    for heading, justify in (("#", "right"), ("Trial", "right"), ("Architecture or baseline", "left")):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
-    for heading in (f"{label} validation", f"{label} test", "Parameters", "Seconds"):
+    if not console.is_terminal:
+        console.width = LOG_WIDTH
+    table = Table(title=f"{search.name}: {search.planned_trials} trials on {search.dataset.name}", box=box.SIMPLE_HEAD)
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("Trial", justify="right", no_wrap=True)
+    table.add_column("Architecture or baseline", ratio=1)
+    for heading in (f"{label}\nvalidation", f"{label}\ntest"):
         table.add_column(heading, justify="right", no_wrap=True)
+    if console.width >= WIDE:
+        table.add_column("Parameters", justify="right", no_wrap=True)
+        table.add_column("Seconds", justify="right", no_wrap=True)
+    trials = [row for row in rows if row.kind == "trial"]
     for row in rows:
+        if row.kind == "trial" and row not in trials[:SHOWN_TRIALS]:
+            continue
+        more = ("" if row.parameters is None else f"{row.parameters:,}", "" if row.train_seconds is None else f"{row.train_seconds:.1f}")
         table.add_row(
             str(row.rank),
             "" if row.number is None else str(row.number),
             row.name,
             _number(row.valid_scores.get(objective)),
             _tested(row, objective),
-            "" if row.parameters is None else f"{row.parameters:,}",
-            "" if row.train_seconds is None else f"{row.train_seconds:.1f}",
+            *(more if console.width >= WIDE else ()),
             style="bold" if row.kind == "baseline" else None,
         )
-    return table
+    console.print(table)
+    if len(trials) > SHOWN_TRIALS:
+        console.print(f"{len(trials) - SHOWN_TRIALS} more trials are on the search's page.", highlight=False)
+    console.print(validation_verdict(rows, objective), soft_wrap=True, highlight=False)
 
 
 def _tested(row: LeaderboardRow, objective: str) -> str:

@@ -24,7 +24,7 @@ from webapp.embedded import BASE_DIR, home_folder, outer_environment
 from webapp.embedded_servers import EmbeddedError
 from webapp.enums import DatasetState
 from webapp.management.commands.up import browser_address, prepare
-from webapp.management.terminal import leaderboard_table, result_check, search_follow, search_leave
+from webapp.management.terminal import leaderboard_print, result_check, search_follow, search_leave
 from webapp.models import Dataset, Search
 from webapp.movielens import MovieLensError, interactions_file
 from webapp.processes import STOP_SECONDS
@@ -63,7 +63,7 @@ class Command(BaseCommand):
             with _stack_running(console, host, port) as (address, check_stack, wait):
                 search = _search(console, file, trials=trials, address=address, check_stack=check_stack)
                 rows = leaderboard(search)
-                console.print(leaderboard_table(search, rows))
+                leaderboard_print(search, rows, console)
                 missing = set(BASELINE_LABELS.values()) - {row.name for row in rows if row.kind == "baseline"}
                 if missing:
                     raise CommandError(f"The leaderboard lacks {', '.join(sorted(missing))}.")

@@ -13,7 +13,7 @@ from gnn.catalogue import PRESETS, preset_space
 from gnn.errors import SpaceError
 from gnn.protocol import METRIC_NAMES, Protocol
 from gnn.space import SearchSpace
-from webapp.management.terminal import leaderboard_table, result_check, result_document, search_follow, search_leave
+from webapp.management.terminal import leaderboard_print, result_check, result_document, search_follow, search_leave
 from webapp.management.workforce import workers_ensured
 from webapp.models import Dataset, Search, Space
 from webapp.selectors.searches import leaderboard
@@ -57,7 +57,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(result_document(search)))
         else:
-            Console().print(leaderboard_table(search, leaderboard(search)))
+            leaderboard_print(search, leaderboard(search), Console())
 
 
 def _started(options: dict[str, Any]) -> Search:
