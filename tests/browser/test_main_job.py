@@ -92,28 +92,27 @@ def test_from_a_csv_to_a_leaderboard(signed_in_page: Page, tmp_path: Path) -> No
     expect(page.get_by_role("link", name="first search")).to_have_count(1)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("empty.csv", b"", r"empty"),
-        ("picture.csv", b"\x89PNG\r\n\x1a\n" + bytes(200), r"(?i)not (a )?text|binary|picture|PNG"),
-        ("one_row.csv", b"user,item\nann,book\n", r"(?i)at least"),
-        ("one_column.csv", b"user\nann\nbob\ncid\n", r"(?i)column"),
-    ],
-)
-def test_a_file_that_cannot_be_a_dataset_is_explained(
-    signed_in_page: Page, tmp_path: Path, name: str, content: bytes, message: str
-) -> None:
+BAD_FILES = {
+    "empty.csv": (b"", "empty"),
+    "picture.csv": (b"\x89PNG\r\n\x1a\n" + bytes(200), "not text|binary|picture|PNG"),
+    "one_row.csv": (b"user,item\nann,book\n", "at least"),
+    "one_column.csv": (b"user\nann\nbob\ncid\n", "column"),
+}
+"""File name -> (content, what the message must speak of)."""
+
+
+def test_a_file_that_cannot_be_a_dataset_is_explained(signed_in_page: Page, tmp_path: Path) -> None:
     page = signed_in_page
-    file = tmp_path / name
-    file.write_bytes(content)
-    page.goto("/datasets/upload/")
-    page.locator("input[type=file]").set_input_files(file)
-    page.get_by_role("button", name="Upload").click()
-    read = page.get_by_role("button", name="Read the dataset")
-    alert = page.locator(".alert-danger:visible, .invalid-feedback:visible, .errorlist:visible")
-    expect(read.or_(alert).first).to_be_visible()
-    if read.is_visible() and not alert.is_visible():
-        read.click()
-    expect(alert.first).to_have_text(re.compile(message))
-    expect(page.get_by_role("link", name="Start a search")).to_have_count(0)
+    for name, (content, message) in BAD_FILES.items():
+        file = tmp_path / name
+        file.write_bytes(content)
+        page.goto("/datasets/upload/")
+        page.locator("input[type=file]").set_input_files(file)
+        page.get_by_role("button", name="Upload").click()
+        read = page.get_by_role("button", name="Read the dataset")
+        alert = page.locator(".alert-danger:visible, .invalid-feedback:visible, .errorlist:visible")
+        expect(read.or_(alert).first).to_be_visible()
+        if read.is_visible() and not alert.count():
+            read.click()
+        expect(alert.first).to_have_text(re.compile(message, re.IGNORECASE))
+        expect(page.get_by_role("link", name="Start a search")).to_have_count(0)
