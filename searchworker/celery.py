@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import socket
 import time
+import warnings
 from typing import Any
 
 import billiard
 from celery import signals
+from celery.exceptions import SecurityWarning
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 
@@ -18,8 +20,8 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 
-# Read when torch and numba load. OpenMP's threads would otherwise be one per core and spin while they wait:
-# with more trials than free cores, that made an epoch twenty times slower.
+# Read when torch and numba load. OpenMP's threads would otherwise be one per core and spin while they wait for
+# each other, which is slow where more trials run than there are free cores.
 os.environ["OMP_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = str(settings.RECSMITH_THREADS)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -31,6 +33,9 @@ from webapp.queue import app  # noqa: E402
 from webapp.services.workers import worker_gone, worker_seen  # noqa: E402
 
 __all__ = ["app"]
+
+# Celery's reason to warn is that messages may carry pickles; ours are JSON and nothing else is accepted.
+warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges", category=SecurityWarning)
 
 app.conf.imports = ("searchworker.tasks",)
 
