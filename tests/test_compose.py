@@ -79,6 +79,11 @@ def test_its_services_run_every_line_of_the_procfile(compose: dict[str, Any]) ->
     assert [command for command in commands if command[:-1] != prefix] == [["python", "manage.py", "migrate"]]
 
 
+def test_everything_that_serves_is_checked_for_health(compose: dict[str, Any]) -> None:
+    unchecked = {name for name, service in compose["services"].items() if "healthcheck" not in service}
+    assert unchecked == {"migrate", "beat"}  # one ends, the other only sends messages: it runs or it is restarted
+
+
 def test_gpu_workers_are_asked_for_by_profile(compose: dict[str, Any]) -> None:
     worker = compose["services"]["worker-gpu"]
     assert worker["profiles"] == ["gpu"]
