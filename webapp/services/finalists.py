@@ -2,13 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from django.db import transaction
-from django.db.models.functions import Now
-
 from webapp.enums import RunState
 from webapp.models import FinalistRun, Search, Trial
-from webapp.queue import ADVANCE_SEARCH, RUN_FINALIST, enqueue_on_commit
-from webapp.services.runs import owned
+from webapp.queue import RUN_FINALIST, enqueue_on_commit
+from webapp.services.runs import run_complete
 
 
 def finalists_choose(search: Search, *, count: int, seeds: Sequence[int]) -> list[Trial]:
@@ -21,7 +18,6 @@ def finalists_choose(search: Search, *, count: int, seeds: Sequence[int]) -> lis
     return trials
 
 
-@transaction.atomic
 def finalist_complete(
     run: FinalistRun,
     *,
@@ -31,15 +27,4 @@ def finalist_complete(
     train_seconds: float,
 ) -> bool:
     """End one seed of a finalist with its scores; False when it is no longer this attempt's."""
-    ended = owned(run).update(
-        state=RunState.COMPLETED,
-        valid_scores=dict(valid_scores),
-        test_scores=dict(test_scores),
-        epochs=epochs,
-        train_seconds=train_seconds,
-        finished_at=Now(),
-        lease_expires_at=None,
-    )
-    if ended:
-        enqueue_on_commit(ADVANCE_SEARCH, run.search_id)
-    return ended == 1
+    return run_complete(run, valid_scores=dict(valid_scores), test_scores=dict(test_scores), epochs=epochs, train_seconds=train_seconds)

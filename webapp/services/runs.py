@@ -6,7 +6,7 @@ All times are the database's, so a worker with a wrong clock keeps and loses lea
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import models, transaction
@@ -66,6 +66,15 @@ def run_renew(run: Run) -> bool:
 def owned(run: Run) -> models.QuerySet[Run]:
     """The run's row, only while this attempt owns it: every write of a worker goes through here."""
     return type(run).objects.filter(pk=run.pk, attempt=run.attempt, state=RunState.RUNNING)
+
+
+@transaction.atomic
+def run_complete(run: Run, **results: Any) -> bool:
+    """End the run as COMPLETED with its results; False when it is no longer this attempt's."""
+    ended = owned(run).update(state=RunState.COMPLETED, finished_at=Now(), lease_expires_at=None, **results)
+    if ended:
+        enqueue_on_commit(ADVANCE_SEARCH, run.search_id)
+    return ended == 1
 
 
 @transaction.atomic

@@ -5,13 +5,11 @@ from collections.abc import Mapping
 
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models.functions import Now
 
 from webapp.blobs import bytes_file
-from webapp.enums import RunState, SearchState
+from webapp.enums import SearchState
 from webapp.models import Search, Trial, TrialEpoch
-from webapp.queue import ADVANCE_SEARCH, enqueue_on_commit
-from webapp.services.runs import lease_end, owned
+from webapp.services.runs import lease_end, owned, run_complete
 
 
 class Directive(enum.Enum):
@@ -64,21 +62,18 @@ def trial_complete(
     train_seconds: float,
 ) -> bool:
     """End the trial with its validation scores; False when it is no longer this attempt's."""
-    ended = owned(trial).update(
-        state=RunState.COMPLETED,
+    completed = run_complete(
+        trial,
         scores=dict(scores),
         parameters=parameters,
         epochs=epochs,
         best_epoch=best_epoch,
         train_seconds=train_seconds,
-        finished_at=Now(),
-        lease_expires_at=None,
         checkpoint_blob="",
     )
-    if ended:
+    if completed:
         # A lost attempt may have gone further than the one that finished.
         TrialEpoch.objects.filter(trial=trial, epoch__gt=epochs).delete()
         if trial.checkpoint_blob:
             default_storage.delete(trial.checkpoint_blob)
-        enqueue_on_commit(ADVANCE_SEARCH, trial.search_id)
-    return ended == 1
+    return completed
