@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from gnn.errors import SpaceError
 from gnn.space import Architecture, Choice, DecisionSpec, SearchSpace, choice_text
 
-NONLINEAR_OPERATORS = ("gcn", "gat", "sage")
-OPERATORS = ("lightgcn", *NONLINEAR_OPERATORS)
+ATTENTION_OPERATORS = ("gat", "gatv2", "graph_transformer")
+NONLINEAR_OPERATORS = ("gcn", "ngcf", "sage", "sage_max", "gin", *ATTENTION_OPERATORS)
+OPERATORS = ("lightgcn", "sgc", "lr_gccf", *NONLINEAR_OPERATORS, "identity")
 ACTIVATIONS = ("identity", "relu", "leaky_relu", "elu", "tanh")
 COMBINATIONS = ("last", "sum", "mean", "concat")
 LOSSES = ("softmax", "bpr")
@@ -70,7 +71,11 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             offered=OPERATORS, default="lightgcn", per="layers",
         ),
         CatalogueEntry(
-            "activation", "Activation", "The non-linearity after a layer; LightGCN layers are linear and have none.",
+            "heads", "Attention heads", "Parts of the embedding that each attend in their own way; their number must divide its size.",
+            offered=(1, 2, 4), default=1, minimum=1, maximum=16, whole=True, per="layers", when={"operator": ATTENTION_OPERATORS},
+        ),
+        CatalogueEntry(
+            "activation", "Activation", "The non-linearity after a layer; layers that are linear by definition have none.",
             offered=ACTIVATIONS, default="identity", per="layers", when={"operator": NONLINEAR_OPERATORS},
         ),
         CatalogueEntry(
@@ -144,6 +149,16 @@ def check_trainable(space: SearchSpace) -> None:
             raise SpaceError(f"Decision '{spec.name}' must be {expected}.", field=spec.name)
         for choice in spec.choices:
             entry.check(choice)
+    offered = {spec.name: spec.choices for spec in space.specs}
+    for heads in offered.get("heads", ()):
+        for size in offered.get("node_dim", (CATALOGUE["node_dim"].default,)):
+            check_heads(int(heads), int(size))
+
+
+def check_heads(heads: int, node_dim: int) -> None:
+    """Raise SpaceError unless attention heads can share an embedding out."""
+    if node_dim % heads:
+        raise SpaceError(f"{heads} heads do not divide a node embedding of size {node_dim}.", field="heads")
 
 
 def describe(architecture: Architecture) -> str:
@@ -152,7 +167,10 @@ def describe(architecture: Architecture) -> str:
     for layer in range(1, int(architecture.get("layers", CATALOGUE["layers"].default)) + 1):
         operator = architecture.get(f"operator.{layer}", CATALOGUE["operator"].default)
         activation = architecture.get(f"activation.{layer}", "identity")
-        layers.append(LABELS[str(operator)] + (f" {LABELS[str(activation)]}" if activation != "identity" else ""))
+        heads = architecture.get(f"heads.{layer}", 1)
+        words = [LABELS[str(operator)], f"×{choice_text(heads)}" if heads != 1 else ""]
+        words.append(LABELS[str(activation)] if activation != "identity" else "")
+        layers.append(" ".join(word for word in words if word))
     parts = [f"d{choice_text(architecture.get('node_dim', CATALOGUE['node_dim'].default))}"]
     if "edge_dim" in architecture and architecture["edge_dim"]:
         parts.append(f"edge {choice_text(architecture['edge_dim'])}")
@@ -171,7 +189,8 @@ def describe(architecture: Architecture) -> str:
 
 
 LABELS: dict[str, str] = {
-    "lightgcn": "LightGCN", "gcn": "GCN", "gat": "GAT", "sage": "GraphSAGE",
+    "lightgcn": "LightGCN", "sgc": "SGC", "lr_gccf": "LR-GCCF", "gcn": "GCN", "ngcf": "NGCF", "sage": "GraphSAGE",
+    "sage_max": "GraphSAGE max", "gin": "GIN", "gat": "GAT", "gatv2": "GATv2", "graph_transformer": "Graph transformer",
     "identity": "identity", "relu": "ReLU", "leaky_relu": "LeakyReLU", "elu": "ELU", "tanh": "tanh",
     "last": "last layer", "sum": "sum", "mean": "mean", "concat": "concatenation",
     "softmax": "softmax", "bpr": "BPR", "learned": "item bias", "none": "no item bias",
@@ -182,7 +201,7 @@ _DEMO: dict[str, tuple[Choice, ...]] = {
     "node_dim": (32, 64, 128),
     "edge_dim": (0, 8),
     "layers": (1, 2, 3),
-    "operator": OPERATORS,
+    "operator": ("lightgcn", "gcn", "sage", "gat"),
     "activation": ("identity", "relu", "leaky_relu", "elu"),
     "combination": COMBINATIONS,
     "dropout": (0.0, 0.1, 0.2),

@@ -42,7 +42,10 @@ class Recommender(nn.Module):
             edges = torch.randn(graph.n_buckets, settings.edge_dim, generator=generator)
             self.edges = nn.Parameter(edges / settings.edge_dim**0.5)
         self.item_bias = nn.Parameter(torch.zeros(graph.n_items)) if settings.item_bias else None
-        self.layers = nn.ModuleList(make_operator(name, settings.node_dim, settings.edge_dim) for name in settings.operators)
+        self.layers = nn.ModuleList(
+            make_operator(name, settings.node_dim, settings.edge_dim, heads)
+            for name, heads in zip(settings.operators, settings.heads, strict=True)
+        )
         for layer in self.layers:
             layer.initialise(generator)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gnn.catalogue import CATALOGUE
+from gnn.catalogue import ATTENTION_OPERATORS, CATALOGUE, NONLINEAR_OPERATORS, check_heads
 from gnn.errors import SpaceError
 from gnn.space import Architecture, Choice
 
@@ -16,6 +16,7 @@ class Settings:
     node_dim: int
     edge_dim: int
     operators: tuple[str, ...]
+    heads: tuple[int, ...]
     activations: tuple[str, ...]
     combination: str
     item_bias: bool
@@ -41,13 +42,17 @@ class Settings:
         for name, choice in architecture.choices:
             _check(name, choice, len(layers))
         operators = tuple(str(choose(f"operator.{layer}")) for layer in layers)
+        heads = tuple(int(choose(f"heads.{layer}")) if o in ATTENTION_OPERATORS else 1 for layer, o in zip(layers, operators, strict=True))
+        for count in heads:
+            check_heads(count, int(choose("node_dim")))
         activations = tuple(str(choose(f"activation.{layer}")) for layer in layers)
         return cls(
             node_dim=int(choose("node_dim")),
             edge_dim=int(choose("edge_dim")),
             operators=operators,
-            # LightGCN is linear by definition.
-            activations=tuple("identity" if o == "lightgcn" else a for o, a in zip(operators, activations, strict=True)),
+            heads=heads,
+            # The others are linear by definition.
+            activations=tuple(a if o in NONLINEAR_OPERATORS else "identity" for o, a in zip(operators, activations, strict=True)),
             combination=str(choose("combination")),
             item_bias=choose("item_bias") == "learned",
             dropout=float(choose("dropout")),

@@ -41,6 +41,32 @@ def edge_softmax(adjacency: Adjacency, target: Tensor, source: Tensor, bias: Ten
     return _EdgeSoftmax.apply(adjacency, target, source, bias, slope)
 
 
+def entry_products(adjacency: Adjacency, left: Tensor, right: Tensor) -> Tensor:
+    """<left[i], right[j]> for every entry (i, j); left and right are [nodes, d], the result is [entries]."""
+    return _EntryProducts.apply(adjacency, left, right)
+
+
+def leaky_scores(adjacency: Adjacency, target: Tensor, source: Tensor, weight: Tensor, slope: float) -> Tensor:
+    """<weight, LeakyReLU(target[i] + source[j])> for every entry (i, j), [entries].
+
+    Args:
+        target, source: [nodes, d].
+        weight: [d].
+        slope: of LeakyReLU below zero.
+    """
+    return _LeakyScores.apply(adjacency, target, source, weight, slope)
+
+
+def maximum(adjacency: Adjacency, values: Tensor, x: Tensor) -> Tensor:
+    """Highest of values[e] * x[j] over each node's neighbours j, column by column; 0 for a node without any.
+
+    Args:
+        values: one per entry, [entries].
+        x: [nodes, d].
+    """
+    return _Maximum.apply(adjacency, values, x)
+
+
 def spread_buckets(adjacency: Adjacency, table: Tensor) -> Tensor:
     """Give every entry the value of its edge's bucket: [buckets] -> [entries]."""
     return _SpreadBuckets.apply(adjacency, table)
@@ -106,3 +132,48 @@ class _EdgeSoftmax(Function):
         target, source, bias, alpha = ctx.saved_tensors
         backward = _products(grad).edge_softmax_backward
         return None, *backward(ctx.adjacency, target, source, bias, ctx.slope, alpha, grad), None
+
+
+class _EntryProducts(Function):
+    @staticmethod
+    def forward(ctx: Any, adjacency: Adjacency, left: Tensor, right: Tensor) -> Tensor:
+        ctx.adjacency = adjacency
+        ctx.save_for_backward(left, right)
+        return _products(left).sampled_product(adjacency, left, right)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor]:
+        left, right = ctx.saved_tensors
+        adjacency: Adjacency = ctx.adjacency
+        product = _products(grad).product
+        return None, product(adjacency, grad, right), product(adjacency, grad.index_select(0, adjacency.reverse), left)
+
+
+class _LeakyScores(Function):
+    @staticmethod
+    def forward(ctx: Any, adjacency: Adjacency, target: Tensor, source: Tensor, weight: Tensor, slope: float) -> Tensor:
+        ctx.adjacency, ctx.slope = adjacency, slope
+        ctx.save_for_backward(target, source, weight)
+        return _products(target).leaky_scores(adjacency, target, source, weight, slope)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor, Tensor, None]:
+        target, source, weight = ctx.saved_tensors
+        return None, *_products(grad).leaky_scores_backward(ctx.adjacency, target, source, weight, ctx.slope, grad), None
+
+
+class _Maximum(Function):
+    @staticmethod
+    def forward(ctx: Any, adjacency: Adjacency, values: Tensor, x: Tensor) -> Tensor:
+        out, chosen = _products(x).maximum(adjacency, values, x)
+        ctx.adjacency = adjacency
+        ctx.save_for_backward(values, x, chosen)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[None, Tensor, Tensor]:
+        values, x, chosen = ctx.saved_tensors
+        return None, *_products(grad).maximum_backward(ctx.adjacency, values, x, chosen, grad)

@@ -54,12 +54,14 @@ class FixedOperator(Operator):
 
     def gather(self, x: Tensor, adjacency: Adjacency, edges: Tensor | None) -> Tensor:
         """Sum of gated neighbours, [nodes, dim], without the additive messages."""
-        values = None
-        if edges is not None:
-            # Self-loops have one bucket more than the edges have; they pass ungated.
-            gates = torch.cat([1 + torch.tanh(edges @ self.gate), edges.new_ones(1)])
-            values = adjacency.values * spread_buckets(adjacency, gates)
+        values = None if edges is None else self.gated(adjacency.values, adjacency, edges)
         return self.propagate(adjacency.matrix, x=x, values=values, adjacency=adjacency)
+
+    def gated(self, values: Tensor, adjacency: Adjacency, edges: Tensor) -> Tensor:
+        """Values of the entries times the gates of their buckets, [entries]."""
+        # Self-loops have one bucket more than the edges have; they pass ungated.
+        gates = torch.cat([1 + torch.tanh(edges @ self.gate), edges.new_ones(1)])
+        return values * spread_buckets(adjacency, gates)
 
     def message_and_aggregate(self, adj_t: Tensor, x: Tensor, values: Tensor | None, adjacency: Adjacency) -> Tensor:
         if values is None:

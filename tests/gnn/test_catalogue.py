@@ -69,6 +69,7 @@ def test_what_cannot_be_searched_is_refused(ticked, message, field):
         (DecisionSpec("operator", ("gcn",)), "repeated per 'layers'"),
         (DecisionSpec("node_dim", (16,), per="layers"), "not repeated"),
         (DecisionSpec("node_dim", (0,)), "from 1 to 4096"),
+        (DecisionSpec("heads", (1, 3), per="layers"), "3 heads do not divide a node embedding of size 64"),
     ],
 )
 def test_a_written_space_the_engine_cannot_train_is_refused(spec, message):

@@ -7,7 +7,7 @@ import torch
 from gnn import cpu_products, torch_products
 from gnn.device import set_threads
 from gnn.graph import build_graph
-from gnn.spmm import edge_softmax, spmm, spmm_weighted, spread_buckets
+from gnn.spmm import edge_softmax, entry_products, leaky_scores, maximum, spmm, spmm_weighted, spread_buckets
 from tests.gnn.toy import random_interactions
 
 WIDTH = 5
@@ -68,6 +68,29 @@ def test_edge_softmax_equals_the_dense_one(adjacency):
     assert_same_gradients(edge_softmax(adjacency, target, source, bias, 0.2), reference, [target, source, bias])
 
 
+def test_entry_products_equal_the_dense_ones(adjacency):
+    left, right = draw(adjacency.n_nodes, WIDTH), draw(adjacency.n_nodes, WIDTH, seed=1)
+    reference = (left @ right.t())[rows_of(adjacency), adjacency.indices.long()]
+    assert_same_gradients(entry_products(adjacency, left, right), reference, [left, right])
+
+
+def test_leaky_scores_equal_the_dense_ones(adjacency):
+    target, source, weight = draw(adjacency.n_nodes, WIDTH), draw(adjacency.n_nodes, WIDTH, seed=1), draw(WIDTH, seed=2)
+    reference = torch.nn.functional.leaky_relu(target[:, None] + source[None], 0.2) @ weight
+    reference = reference[rows_of(adjacency), adjacency.indices.long()]
+    assert_same_gradients(leaky_scores(adjacency, target, source, weight, 0.2), reference, [target, source, weight])
+
+
+def test_maximum_equals_the_dense_one(adjacency):
+    x, values = draw(adjacency.n_nodes, WIDTH), draw(len(adjacency.indices), seed=1)
+    weighted = torch.where(
+        dense_of(adjacency, torch.ones_like(values))[:, :, None] > 0, dense_of(adjacency, values)[:, :, None] * x, -torch.inf
+    )
+    has_any = adjacency.indptr.diff() > 0
+    reference = torch.where(has_any[:, None], weighted.amax(1), 0.0)
+    assert_same_gradients(maximum(adjacency, values, x), reference, [values, x])
+
+
 def test_gradients_match_finite_differences(adjacency):
     """The compiled loops are generic in precision, so differences can be taken where they are accurate."""
     x = draw(adjacency.n_nodes, 2).double().detach().requires_grad_()
@@ -97,6 +120,17 @@ def test_both_implementations_agree(adjacency):
     arguments = (adjacency, target, source, bias, 0.2, alpha, y.sum(1)[adjacency.indices.long()])
     for ours, theirs in zip(cpu_products.edge_softmax_backward(*arguments), torch_products.edge_softmax_backward(*arguments), strict=True):
         close(ours, theirs, rtol=1e-4, atol=1e-6)
+    arguments = (adjacency, x, y, x[0], 0.2)
+    close(cpu_products.leaky_scores(*arguments), torch_products.leaky_scores(*arguments))
+    both = cpu_products.leaky_scores_backward(*arguments, bias), torch_products.leaky_scores_backward(*arguments, bias)
+    for ours, theirs in zip(*both, strict=True):
+        close(ours, theirs, rtol=1e-4, atol=1e-5)
+    highest, chosen = cpu_products.maximum(adjacency, bias, x)
+    for ours, theirs in zip((highest, chosen), torch_products.maximum(adjacency, bias, x), strict=True):
+        close(ours, theirs)
+    arguments = (adjacency, bias, x, chosen, y)
+    for ours, theirs in zip(cpu_products.maximum_backward(*arguments), torch_products.maximum_backward(*arguments), strict=True):
+        close(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
 def test_the_number_of_threads_does_not_change_a_bit(adjacency):
@@ -113,3 +147,4 @@ def test_not_a_number_stays_visible(adjacency):
     x = draw(adjacency.n_nodes, WIDTH).detach()
     x[int(adjacency.indices[0])] = torch.nan
     assert torch.isnan(spmm(adjacency, x)).any()
+    assert torch.isnan(maximum(adjacency, adjacency.values, x)).any()

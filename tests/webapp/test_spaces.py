@@ -40,7 +40,7 @@ def test_every_decision_of_the_catalogue_has_a_card(signed_in: Client) -> None:
         "Learning rate",
     ):
         assert f"<legend>{label}</legend>" in text
-    assert "Applies only where network structure is GCN, GAT, GraphSAGE." in text
+    assert "Applies only where network structure is GAT, GATv2, Graph transformer." in text
     assert "Chosen anew for each layer." in text
     assert f"{preset_space('demo').size:,}" in text  # the demo preset is the starting point
 
