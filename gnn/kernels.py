@@ -9,10 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, prange, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import njit, prange
 
 IntArray = np.ndarray[Any, np.dtype[np.int32]]
 LongArray = np.ndarray[Any, np.dtype[np.int64]]
@@ -20,12 +17,6 @@ FloatArray = np.ndarray[Any, np.dtype[np.float32]]
 
 PARTS = 64
 """Parts the rows are cut into: enough to balance many threads, few enough to cost nothing."""
-
-_AHEAD = 16
-"""Entries between the one summed and the one whose row is on its way to the cache; 12 to 32 are about as good."""
-
-_LINE = 16
-"""float32 in a cache line."""
 
 _STRIDE = 64
 """Columns :func:`top_items` rules out at once."""
@@ -46,7 +37,6 @@ def row_parts(indptr: IntArray) -> IntArray:
 def spmm(indptr: IntArray, indices: IntArray, values: FloatArray, x: FloatArray, parts: IntArray, out: FloatArray) -> None:
     """out[r] = sum over entries e of row r of values[e] * x[indices[e]]; x and out are [rows, d]."""
     width = x.shape[1]
-    last = len(indices) - _AHEAD - 4
     for part in prange(len(parts) - 1):
         for row in range(parts[part], parts[part + 1]):
             end = indptr[row + 1]
@@ -55,10 +45,6 @@ def spmm(indptr: IntArray, indices: IntArray, values: FloatArray, x: FloatArray,
                 out[row, k] = 0.0
             # Four neighbours at a time, so that the output row is loaded and stored a quarter as often.
             while entry + 4 <= end:
-                if entry <= last:
-                    for coming in range(entry + _AHEAD, entry + _AHEAD + 4):
-                        for k in range(0, width, _LINE):
-                            _prefetch(x, indices[coming], k)
                 a, b, c, d = indices[entry], indices[entry + 1], indices[entry + 2], indices[entry + 3]
                 va, vb, vc, vd = values[entry], values[entry + 1], values[entry + 2], values[entry + 3]
                 for k in range(width):
@@ -75,14 +61,10 @@ def spmm(indptr: IntArray, indices: IntArray, values: FloatArray, x: FloatArray,
 def sddmm(indptr: IntArray, indices: IntArray, left: FloatArray, right: FloatArray, parts: IntArray, out: FloatArray) -> None:
     """out[e] = <left[row of e], right[indices[e]]>: the dense product at the places of the matrix's entries."""
     width = left.shape[1]
-    last = len(indices) - _AHEAD - 1
     for part in prange(len(parts) - 1):
         for row in range(parts[part], parts[part + 1]):
             for entry in range(indptr[row], indptr[row + 1]):
                 column = indices[entry]
-                if entry <= last:
-                    for k in range(0, width, _LINE):
-                        _prefetch(right, indices[entry + _AHEAD], k)
                 total = out.dtype.type(0.0)
                 for k in range(width):
                     total += left[row, k] * right[column, k]
