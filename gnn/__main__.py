@@ -143,7 +143,7 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
 
 def _baselines(options: argparse.Namespace) -> dict[str, Any]:
     task = _Task(options)
-    return {name: task.scores(fit_baseline(name, task.graph)) for name in BASELINES}
+    return {name: task.scores(fit_baseline(name, task.graph, task.valid)) for name in BASELINES}
 
 
 def _architecture(text: str) -> Architecture:

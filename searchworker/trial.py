@@ -78,7 +78,7 @@ class FittedBaseline:
 def run_reference(name: str, data: PreparedData, protocol: Protocol) -> FittedBaseline:
     """Fit a baseline on the training part and score it as trials and finalists are scored."""
     started = time.perf_counter()
-    scorer = fit_baseline(name, data.training.graph)
+    scorer = fit_baseline(name, data.training.graph, data.training.valid)
     seconds = time.perf_counter() - started
     valid = evaluate_validation(scorer, data.training.graph, data.training.valid, protocol.cutoffs)
     return FittedBaseline(valid=valid, test=score_on_test(scorer, data, protocol), seconds=seconds)

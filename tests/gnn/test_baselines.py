@@ -4,18 +4,23 @@ import numpy as np
 import pytest
 import torch
 
-from gnn import baselines
-from gnn.baselines import BASELINES, fit_baseline
+from gnn.baselines import BASELINES, factors, fit_baseline, linear, neighbours
+from gnn.baselines.matrix import interaction_matrix
 from gnn.errors import DataError, OutOfMemory
 from gnn.evaluate import evaluate_validation
 from gnn.graph import build_graph
-from tests.gnn.toy import HELD_OUT, planted_blocks, random_interactions
+from tests.gnn.toy import HELD_OUT, make_interactions, planted_blocks, random_interactions
 
 
 @pytest.fixture
 def graph():
     interactions = random_interactions(5, n_users=30, n_items=12)
     return build_graph(interactions, np.arange(len(interactions)))
+
+
+@pytest.fixture(autouse=True)
+def short_training(monkeypatch):
+    monkeypatch.setattr(factors, "LIGHTGCN_EPOCHS", 3)
 
 
 def ones(graph):
@@ -26,63 +31,146 @@ def ones(graph):
 
 
 def scores(name, graph):
-    return fit_baseline(name, graph).score(torch.arange(graph.n_users)).numpy()
+    return fit_baseline(name, graph, None).score(torch.arange(graph.n_users)).numpy()
+
+
+def inverse_root(degree):
+    return 1 / np.sqrt(np.maximum(degree, 1))
+
+
+def check_nearest(got, whole, count):
+    """``got`` holds the ``count`` largest entries of each column of ``whole``; which of several equal ones is open."""
+    for column in range(whole.shape[1]):
+        kept = np.flatnonzero(got[:, column])
+        assert len(kept) <= count
+        np.testing.assert_allclose(got[kept, column], whole[kept, column], rtol=1e-5)
+        np.testing.assert_allclose(np.sort(got[:, column])[::-1][:count], np.sort(whole[:, column])[::-1][:count], rtol=1e-5)
+
+
+def cosines(matrix):
+    scale = inverse_root(matrix.sum(0))
+    cosine = matrix.T @ matrix * scale[:, None] * scale
+    np.fill_diagonal(cosine, 0)
+    return cosine
 
 
 def test_popularity_counts_training_users(graph):
     assert scores("popularity", graph).tolist() == np.tile(ones(graph).sum(0), (graph.n_users, 1)).tolist()
 
 
-@pytest.mark.parametrize("neighbours", [3, 100])
-def test_item_neighbours_by_cosine(graph, neighbours, monkeypatch):
-    monkeypatch.setattr(baselines, "KNN_NEIGHBOURS", neighbours)
-    monkeypatch.setattr(baselines, "KNN_COLUMNS_AT_ONCE", 5)
+@pytest.mark.parametrize("count", [3, 100])
+def test_item_neighbours_by_cosine(graph, count, monkeypatch):
+    monkeypatch.setattr(neighbours, "NEIGHBOURS", count)
+    monkeypatch.setattr(neighbours, "COLUMNS_AT_ONCE", 5)
+    got = fit_baseline("itemknn", graph, None).right.toarray()
+    check_nearest(got, cosines(ones(graph)), count)
+    np.testing.assert_allclose(scores("itemknn", graph), ones(graph) @ got, rtol=1e-5)
+
+
+@pytest.mark.parametrize("count", [3, 100])
+def test_user_neighbours_by_cosine(graph, count, monkeypatch):
+    monkeypatch.setattr(neighbours, "NEIGHBOURS", count)
+    got = fit_baseline("userknn", graph, None).left.toarray().T
+    check_nearest(got, cosines(ones(graph).T), count)
+    np.testing.assert_allclose(scores("userknn", graph), got.T @ ones(graph), rtol=1e-5)
+
+
+def test_rp3beta_walks_three_steps_and_divides_by_popularity(graph, monkeypatch):
+    monkeypatch.setattr(neighbours, "RP3_NEIGHBOURS", 4)
     matrix = ones(graph)
-    length = np.sqrt(np.maximum(matrix.sum(0), 1))
-    cosine = matrix.T @ matrix / length[:, None] / length
-    np.fill_diagonal(cosine, 0)
-    got = fit_baseline("itemknn", graph).weights.toarray()
-    for item in range(graph.n_items):
-        kept = np.flatnonzero(got[:, item])
-        assert len(kept) <= neighbours
-        np.testing.assert_allclose(got[kept, item], cosine[kept, item], rtol=1e-5)
-        # Which of several equal neighbours is kept is open; their similarities are not.
-        np.testing.assert_allclose(np.sort(got[:, item])[::-1][:neighbours], np.sort(cosine[:, item])[::-1][:neighbours], rtol=1e-5)
-    np.testing.assert_allclose(scores("itemknn", graph), matrix @ got, rtol=1e-5)
+    to_item = matrix / np.maximum(matrix.sum(1), 1)[:, None]
+    to_user = matrix.T / np.maximum(matrix.sum(0), 1)[:, None]
+    walks = to_user @ to_item / np.maximum(matrix.sum(0), 1) ** neighbours.RP3_BETA
+    np.fill_diagonal(walks, 0)
+    got = fit_baseline("rp3beta", graph, None).right.toarray()
+    check_nearest(got, walks, 4)
+    np.testing.assert_allclose(scores("rp3beta", graph), matrix @ got, rtol=1e-5)
 
 
 def test_ease_solves_its_regression(graph):
     """Its weights have a zero diagonal, and elsewhere the ridge regression's gradient vanishes."""
     matrix = ones(graph)
-    weights = fit_baseline("ease", graph).weights.astype(np.float64)
+    weights = fit_baseline("ease", graph, None).right.astype(np.float64)
     assert np.diag(weights).tolist() == [0] * graph.n_items
-    gradient = matrix.T @ (matrix @ weights - matrix) + baselines.EASE_REGULARISATION * weights
+    gradient = matrix.T @ (matrix @ weights - matrix) + linear.EASE_REGULARISATION * weights
     np.fill_diagonal(gradient, 0)
     assert np.abs(gradient).max() < 1e-3
     np.testing.assert_allclose(scores("ease", graph), matrix @ weights, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["itemknn", "ease"])
-def test_neighbourhood_baselines_find_planted_blocks(name):
+def test_graph_filters_by_dense_algebra(graph, monkeypatch):
+    monkeypatch.setattr(linear, "GFCF_RANK_SHARE", 4)
+    matrix = ones(graph)
+    users, items = inverse_root(matrix.sum(1)), inverse_root(matrix.sum(0))
+    normalised = matrix * users[:, None] * items
+    first = np.linalg.svd(normalised)[2][:3].T
+    low_pass = items[:, None] * (first @ first.T) / items
+    expected = matrix @ (normalised.T @ normalised + linear.GFCF_LOW_PASS * low_pass)
+    np.testing.assert_allclose(scores("gfcf", graph), expected, rtol=1e-3, atol=1e-4)
+
+
+def test_singular_vectors_of_a_larger_matrix():
+    interactions = random_interactions(1, n_users=200, n_items=120, share=0.1)
+    matrix = interaction_matrix(build_graph(interactions, np.arange(len(interactions))))
+    values = np.linalg.svd(matrix.toarray(), compute_uv=False)[:5]
+    vectors = linear.right_singular_vectors(matrix, 5)
+    np.testing.assert_allclose(np.linalg.norm(matrix @ vectors, axis=0), values, rtol=1e-3)
+    np.testing.assert_allclose(vectors.T @ vectors, np.eye(5), atol=1e-5)
+
+
+def test_least_squares_reach_a_stationary_point(graph, monkeypatch):
+    """After the last sweep items are the exact answer to users: the gradient of the weighted squared error vanishes."""
+    monkeypatch.setattr(factors, "IALS_REGULARISATION", 0.5)
+    matrix = ones(graph)
+    fitted = fit_baseline("ials", graph, None)
+    users, items = fitted.users.double().numpy(), fitted.items.double().numpy()
+    confidence = np.where(matrix > 0, factors.IALS_CONFIDENCE, 1)
+    gradient = (confidence * (users @ items.T - matrix)).T @ users + 0.5 * items
+    assert np.abs(gradient).max() < 1e-3 < np.abs(items).max()
+    assert (users[0] == 0).all(), "a user without interactions is at the regulariser's optimum"
+
+
+@pytest.mark.parametrize("name", ["itemknn", "userknn", "rp3beta", "gfcf", "ease", "ials", "mf_bpr"])
+def test_baselines_find_planted_blocks(name, monkeypatch):
+    # A matrix of four blocks has rank four.
+    monkeypatch.setattr(linear, "GFCF_RANK_SHARE", 10)
+    monkeypatch.setattr(factors, "IALS_REGULARISATION", 1.0)
     _, graph, valid = planted_blocks()
-    assert evaluate_validation(fit_baseline(name, graph), graph, valid, [HELD_OUT]).values[f"recall@{HELD_OUT}"] == 1
+    assert evaluate_validation(fit_baseline(name, graph, valid), graph, valid, [HELD_OUT]).values[f"recall@{HELD_OUT}"] > 0.95
 
 
-def test_scores_may_be_overwritten_without_harm(graph):
-    for name in BASELINES:
-        scorer = fit_baseline(name, graph)
-        first = scorer.score(torch.arange(3))
-        kept = first.clone()
-        first.fill_(-1)
-        assert torch.equal(scorer.score(torch.arange(3)), kept)
+def test_lightgcn_has_the_published_settings(monkeypatch):
+    monkeypatch.setattr(factors, "LIGHTGCN_EPOCHS", 40)
+    _, graph, valid = planted_blocks()
+    fitted = fit_baseline("lightgcn", graph, valid)
+    assert fitted.users.shape == (graph.n_users, 64) and fitted.items.shape == (graph.n_items, 64)
+    assert evaluate_validation(fitted, graph, valid, [HELD_OUT]).values[f"recall@{HELD_OUT}"] > 0.5
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_baseline_repeats_and_its_scores_may_be_overwritten_without_harm(name):
+    _, graph, valid = planted_blocks()
+    scorer = fit_baseline(name, graph, valid)
+    first = scorer.score(torch.arange(3))
+    kept = first.clone()
+    assert kept.isfinite().all() and kept.shape == (3, graph.n_items)
+    first.fill_(-1)
+    assert torch.equal(scorer.score(torch.arange(3)), kept)
+    assert torch.equal(fit_baseline(name, graph, valid).score(torch.arange(3)), kept)
+
+
+@pytest.mark.parametrize("name", [name for name in BASELINES if name != "lightgcn"])
+def test_one_item_is_scored_without_an_error(name):
+    graph = build_graph(make_interactions([(0, 0), (1, 0)], 3, 1), np.arange(2))
+    assert np.isfinite(scores(name, graph)).all()
 
 
 def test_ease_refuses_a_catalogue_it_cannot_hold(graph, monkeypatch):
-    monkeypatch.setattr(baselines, "EASE_MAX_ITEMS", 10)
+    monkeypatch.setattr(linear, "EASE_MAX_ITEMS", 10)
     with pytest.raises(OutOfMemory, match="12 x 12"):
-        fit_baseline("ease", graph)
+        fit_baseline("ease", graph, None)
 
 
 def test_an_unknown_baseline_lists_the_choices(graph):
-    with pytest.raises(DataError, match="popularity, itemknn, ease"):
-        fit_baseline("slim", graph)
+    with pytest.raises(DataError, match="popularity, itemknn, userknn"):
+        fit_baseline("slim", graph, None)
