@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gnn.baselines import linear
 from gnn.catalogue import build_space
 from gnn.errors import Diverged, OutOfMemory
 from gnn.protocol import Protocol
@@ -71,6 +72,15 @@ def test_a_search_runs_to_its_verdict() -> None:
     assert all(0 <= run.test_scores["ndcg@20"] <= 1 for run in runs)
     assert search.message.startswith(f"Trial {best[0]} scores ")
     assert "baseline" in search.message
+
+
+def test_a_search_goes_on_without_a_baseline_that_needs_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linear, "EASE_MAX_ITEMS", 1)
+    search = run_everything(start(planned_trials=1))
+    assert search.state == SearchState.FINISHED
+    ease = search.baselines.get(name="ease")
+    assert (ease.state, ease.failure) == (RunState.FAILED, Failure.OUT_OF_MEMORY)
+    assert search.baselines.filter(state=RunState.COMPLETED).count() == search.baselines.count() - 1
 
 
 def test_advancing_twice_changes_nothing() -> None:

@@ -21,7 +21,7 @@ LEADERBOARD_TRIALS = 50
 
 METRIC_LABELS = {"precision": "Precision", "recall": "Recall", "f1": "F1", "ndcg": "NDCG"}
 
-BASELINE_LABELS = {"popularity": "Popularity", "itemknn": "ItemKNN", "ease": "EASE"}
+BASELINE_LABELS = {"popularity": "Popularity", "itemknn": "ItemKNN", "gfcf": "GF-CF", "ease": "EASE", "ials": "iALS"}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from webapp.models import Baseline
 from webapp.services.runs import run_complete
 
-BASELINES = ("popularity", "itemknn", "ease")
+BASELINES = ("popularity", "itemknn", "gfcf", "ease", "ials")
 """The references every search runs, by their name in ``gnn.baselines``."""
 
 
