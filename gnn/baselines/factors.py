@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from gnn.baselines.factor_kernels import bpr_descent, least_squares_rows
+from gnn.baselines.kernels import bpr_descent, least_squares_rows
 from gnn.baselines.matrix import interaction_matrix
 from gnn.evaluate import EmbeddingScorer, Scorer, Targets
 from gnn.graph import Graph

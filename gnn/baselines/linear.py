@@ -7,10 +7,12 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
+from gnn.baselines.kernels import linear_filter
 from gnn.baselines.matrix import ProductScorer, interaction_matrix
 from gnn.errors import OutOfMemory
 from gnn.evaluate import Scorer
 from gnn.graph import Graph
+from gnn.kernels import PARTS
 
 EASE_REGULARISATION = 250.0
 EASE_MAX_ITEMS = 20_000
@@ -42,37 +44,37 @@ def ease(graph: Graph) -> Scorer:
 
 
 class _GraphFilters:
-    """Scores r (N' N + w D^-1/2 V V' D^1/2) for a user's row r of the interactions, without an [n_items, n_items] matrix."""
+    """Scores r (N'N + w D^-1/2 VV' D^1/2) for a user's row r of the interactions, without an [n_items, n_items] matrix."""
 
-    def __init__(self, interactions: sparse.csr_array, normalised: sparse.csr_array, low: np.ndarray, high: Tensor) -> None:
+    def __init__(self, graph: Graph, interactions: sparse.csr_array, low: np.ndarray, high: Tensor) -> None:
+        self.graph = graph
         self.interactions = interactions
-        self.normalised = normalised
-        self.transposed = normalised.T.tocsr()
         self.low = low
         """D^-1/2 V, [n_items, rank]."""
         self.high = high
         """w V' D^1/2, [rank, n_items]."""
 
     def score(self, users: Tensor) -> Tensor:
-        rows = self.interactions[users.numpy()]
-        # Transposed, so that the products are of a sparse matrix and a dense one of as many columns as users.
-        smoothed = torch.from_numpy(self.transposed @ (self.normalised @ rows.T.toarray()))
-        return torch.addmm(smoothed.t(), torch.from_numpy(rows @ self.low), self.high)
+        scores = torch.from_numpy(self.interactions[users.numpy()] @ self.low) @ self.high
+        plain = self.graph.plain
+        adjacency = (plain.indptr.numpy(), plain.indices.numpy(), plain.values.numpy())
+        parts = np.linspace(0, len(users), min(len(users), PARTS) + 1).astype(np.int32)
+        linear_filter(*adjacency, users.numpy(), self.graph.n_users, parts, scores.numpy())
+        return scores
 
 
 def gfcf(graph: Graph) -> Scorer:
     """GF-CF (Shen et al. 2021, arXiv 2108.07567): a linear and an ideal low-pass graph filter; nothing is trained.
 
-    N is D_u^-1/2 R D_i^-1/2 and V its first right singular vectors.
+    N is D_u^-1/2 R D_i^-1/2, D is D_i, and V holds the first right singular vectors of N.
     """
     interactions = interaction_matrix(graph)
     user_scale = 1.0 / np.sqrt(np.maximum(graph.user_degree.numpy(), 1)).astype(np.float32)
     item_scale = 1.0 / np.sqrt(np.maximum(graph.item_degree.numpy(), 1)).astype(np.float32)
     normalised = (interactions * user_scale[:, None] * item_scale[None, :]).tocsr()
     vectors = right_singular_vectors(normalised, min(GFCF_RANK, max(1, min(normalised.shape) // GFCF_RANK_SHARE)))
-    low = item_scale[:, None] * vectors
     high = GFCF_LOW_PASS * vectors.T / item_scale[None, :]
-    return _GraphFilters(interactions, normalised, low, torch.from_numpy(high))
+    return _GraphFilters(graph, interactions, item_scale[:, None] * vectors, torch.from_numpy(high))
 
 
 def right_singular_vectors(matrix: sparse.csr_array, rank: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Compiled loops of the factorisations."""
+"""Compiled loops of the baselines."""
 
 from __future__ import annotations
 
@@ -111,3 +111,28 @@ def bpr_descent(
             users[u, k] += step * (a - b) - shrink * x
             items[i, k] += step * x - shrink * a
             items[j, k] -= step * x + shrink * b
+
+
+@njit(cache=True, parallel=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+def linear_filter(
+    indptr: IntArray, indices: IntArray, values: FloatArray, rows: LongArray, n_users: int, parts: IntArray, out: FloatArray
+) -> None:
+    """Add r N'N to each row of out, [rows, n_items], where r has ones at the items of the user in ``rows``.
+
+    N is the normalised matrix of interactions; indptr, indices and values are the adjacency of the bipartite
+    graph it makes, in which node n_users + i is item i. Threads share out the rows by ``parts``.
+    """
+    for part in prange(len(parts) - 1):
+        reached = np.zeros(n_users, dtype=np.float32)
+        for row in range(parts[part], parts[part + 1]):
+            user = rows[row]
+            for entry in range(indptr[user], indptr[user + 1]):
+                item = indices[entry]
+                for other in range(indptr[item], indptr[item + 1]):
+                    reached[indices[other]] += values[other]
+            for other in range(n_users):
+                weight = reached[other]
+                if weight > 0:
+                    reached[other] = 0.0
+                    for entry in range(indptr[other], indptr[other + 1]):
+                        out[row, indices[entry] - n_users] += weight * values[entry]
