@@ -11,6 +11,8 @@ from gnn.interactions import Interactions
 
 GOWALLA = (29_858, 40_981, 810_128)
 """Users, items and training interactions of LightGCN's public Gowalla split."""
+ML_100K = (943, 1_682, 80_808)
+"""The same of MovieLens-100K with a tenth held out for validation and a tenth for testing."""
 
 
 def interactions_of(user: np.ndarray, item: np.ndarray, n_users: int, n_items: int) -> Interactions:
@@ -34,6 +36,12 @@ def read_lists(file: Path) -> tuple[np.ndarray, np.ndarray]:
             users += [user] * len(liked)
             items += liked
     return np.array(users), np.array(items)
+
+
+def joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[Interactions, int]:
+    """The users and items of several parts as one table, in order; also the length of the first part."""
+    user, item = (np.concatenate(side) for side in zip(*parts, strict=True))
+    return interactions_of(user, item, int(user.max()) + 1, int(item.max()) + 1), len(parts[0][0])
 
 
 def synthetic(n_users: int, n_items: int, n_edges: int, seed: int = 0) -> Interactions:
