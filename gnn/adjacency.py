@@ -6,7 +6,6 @@ import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,19 +34,44 @@ class Adjacency:
     """Row limits of the parts that threads share out, int32."""
 
     @classmethod
-    def build(cls, indptr: np.ndarray, indices: np.ndarray, reverse: np.ndarray, buckets: np.ndarray) -> Adjacency:
+    def build(cls, indptr: Tensor, indices: Tensor, reverse: Tensor, buckets: Tensor) -> Adjacency:
         """Normalise as D^-1/2 A D^-1/2, where the degree D counts a row's entries; a row may be empty."""
-        degree = np.diff(indptr)
-        scale = 1.0 / np.sqrt(np.maximum(degree, 1))
-        rows = np.repeat(np.arange(len(degree)), degree)
+        degree = indptr.diff()
+        scale = degree.clamp(min=1).double().rsqrt()
+        values = scale.repeat_interleave(degree) * scale.index_select(0, indices)
         return cls(
-            indptr=torch.from_numpy(indptr.astype(np.int32)),
-            indices=torch.from_numpy(indices.astype(np.int32)),
-            values=torch.from_numpy((scale[rows] * scale[indices]).astype(np.float32)),
-            reverse=torch.from_numpy(reverse.astype(np.int32)),
-            buckets=torch.from_numpy(buckets.astype(np.int64)),
-            parts=torch.from_numpy(row_parts(indptr)),
+            indptr=indptr.int(),
+            indices=indices.int(),
+            values=values.float(),
+            reverse=reverse.int(),
+            buckets=buckets.long(),
+            parts=torch.from_numpy(row_parts(indptr.int().cpu().numpy())).to(indptr.device),
         )
+
+    def subset(self, kept: Tensor) -> Adjacency:
+        """Only the entries where ``kept`` is true, normalised anew; (i, j) and (j, i) must stay or go together."""
+        place = torch.cat([kept.new_zeros(1, dtype=torch.long), kept.cumsum(0)])
+        indptr, reverse = place[self.indptr.long()], place[self.reverse[kept].long()]
+        return Adjacency.build(indptr, self.indices[kept], reverse, self.buckets[kept])
+
+    def with_loops(self, n_users: int, bucket: int) -> Adjacency:
+        """Add an entry (i, i) to every row, at the place where sorted columns want it.
+
+        Args:
+            n_users: nodes whose neighbours all come after them; those of the others come before them.
+            bucket: of the new entries.
+        """
+        node = torch.arange(self.n_nodes, device=self.indptr.device)
+        first = node < n_users
+        indptr = self.indptr.long()
+        loop_place = torch.where(first, indptr[:-1], indptr[1:]) + node
+        moved = torch.arange(len(self.indices), device=node.device) + (node + first).repeat_interleave(indptr.diff())
+        indices, reverse, buckets = (torch.empty(len(moved) + len(node), dtype=torch.long, device=node.device) for _ in range(3))
+        indices[moved], indices[loop_place] = self.indices.long(), node
+        reverse[moved], reverse[loop_place] = moved[self.reverse.long()], loop_place
+        buckets[moved] = self.buckets
+        buckets[loop_place] = bucket
+        return Adjacency.build(indptr + torch.arange(self.n_nodes + 1, device=node.device), indices, reverse, buckets)
 
     @property
     def n_nodes(self) -> int:
@@ -57,6 +81,11 @@ class Adjacency:
     def degree(self) -> Tensor:
         """Entries of each row, float32 [nodes]."""
         return self.indptr.diff().to(torch.float32)
+
+    @property
+    def rows(self) -> Tensor:
+        """Row of each entry, int64 [entries]."""
+        return torch.repeat_interleave(self.indptr.diff())
 
     @cached_property
     def matrix(self) -> Tensor:

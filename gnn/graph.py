@@ -35,12 +35,6 @@ class Graph:
     n_buckets: int
     plain: Adjacency
     """Edges in both directions, D^-1/2 A D^-1/2."""
-    looped: Adjacency
-    """The same with a self-loop at every node, normalised with the loops counted; their bucket is ``n_buckets``."""
-    bucket_share: Tensor
-    """Share of each bucket among a node's edges, float32 [nodes, n_buckets]; a node without edges has zeros."""
-    bucket_mass: Tensor
-    """Sum of the normalised entries of each bucket in a node's row, float32 [nodes, n_buckets]."""
     seen_indptr: Tensor
     """Limits of each user's training items in ``seen_items``, int64 [n_users + 1]."""
     seen_items: Tensor
@@ -53,6 +47,38 @@ class Graph:
     @property
     def n_edges(self) -> int:
         return len(self.seen_items)
+
+    @cached_property
+    def looped(self) -> Adjacency:
+        """``plain`` with a self-loop at every node, normalised with the loops counted; their bucket is ``n_buckets``."""
+        return self.plain.with_loops(self.n_users, self.n_buckets)
+
+    @cached_property
+    def bucket_share(self) -> Tensor:
+        """Share of each bucket among a node's edges, float32 [nodes, n_buckets]; a node without edges has zeros."""
+        return self._bucket_sums(torch.ones_like(self.plain.values)) / self.plain.degree.clamp(min=1)[:, None]
+
+    @cached_property
+    def bucket_mass(self) -> Tensor:
+        """Sum of the normalised entries of each bucket in a node's row, float32 [nodes, n_buckets]."""
+        return self._bucket_sums(self.plain.values)
+
+    def _bucket_sums(self, values: Tensor) -> Tensor:
+        cell = self.plain.rows * self.n_buckets + self.plain.buckets
+        sums = torch.bincount(cell, weights=values, minlength=self.n_nodes * self.n_buckets)
+        return sums.view(self.n_nodes, self.n_buckets).to(values.dtype)
+
+    def without_edges(self, share: float, generator: torch.Generator) -> Graph:
+        """A graph to propagate over in which a random ``share`` of the edges is missing, normalised anew.
+
+        What users have seen stays as it is. At least one edge remains.
+        """
+        kept = torch.rand(self.n_edges, generator=generator) >= share
+        kept[0] |= ~kept.any()
+        kept = kept.to(self.plain.reverse.device)
+        # The second half of the entries are the same edges as the items see them.
+        both = torch.cat([kept, kept[self.plain.reverse[self.n_edges :].long()]])
+        return replace(self, plain=self.plain.subset(both))
 
     @cached_property
     def user_degree(self) -> Tensor:
@@ -75,9 +101,7 @@ class Graph:
         return int((self.item_degree == 0).sum())
 
     def to(self, device: torch.device | str) -> Graph:
-        tensors = ("bucket_share", "bucket_mass", "seen_indptr", "seen_items")
-        moved = {name: getattr(self, name).to(device) for name in tensors}
-        return replace(self, plain=self.plain.to(device), looped=self.looped.to(device), **moved)
+        return replace(self, plain=self.plain.to(device), seen_indptr=self.seen_indptr.to(device), seen_items=self.seen_items.to(device))
 
 
 def build_graph(interactions: Interactions, train_index: np.ndarray) -> Graph:
@@ -98,7 +122,7 @@ def build_graph(interactions: Interactions, train_index: np.ndarray) -> Graph:
     item = interactions.item[kept].astype(np.int64)
     bucket, n_buckets = _edge_buckets(interactions, kept)
 
-    n_edges, n_nodes = len(kept), n_users + n_items
+    n_edges = len(kept)
     # Edges are ordered by (user, item). Entry e of the first half is edge e as the user sees it; the
     # second half holds the same edges in the order of the items' rows.
     by_item = np.argsort(item, kind="stable")
@@ -109,20 +133,11 @@ def build_graph(interactions: Interactions, train_index: np.ndarray) -> Graph:
     indices = np.concatenate([item + n_users, user[by_item]])
     reverse = np.concatenate([n_edges + place_by_item, by_item])
     buckets = np.concatenate([bucket, bucket[by_item]])
-    plain = Adjacency.build(indptr, indices, reverse, buckets)
-
-    rows = np.repeat(np.arange(n_nodes), counts)
-    cell = rows * n_buckets + buckets
-    share = np.bincount(cell, minlength=n_nodes * n_buckets).reshape(n_nodes, n_buckets) / np.maximum(counts, 1)[:, None]
-    mass = np.bincount(cell, weights=plain.values.numpy(), minlength=n_nodes * n_buckets).reshape(n_nodes, n_buckets)
     return Graph(
         n_users=n_users,
         n_items=n_items,
         n_buckets=n_buckets,
-        plain=plain,
-        looped=_with_loops(n_users, indptr, indices, reverse, buckets, n_buckets),
-        bucket_share=torch.from_numpy(share.astype(np.float32)),
-        bucket_mass=torch.from_numpy(mass.astype(np.float32)),
+        plain=Adjacency.build(*(torch.from_numpy(array) for array in (indptr, indices, reverse, buckets))),
         seen_indptr=torch.from_numpy(indptr[: n_users + 1].astype(np.int64)),
         seen_items=torch.from_numpy(item),
     )
@@ -162,21 +177,3 @@ def _quantile_limits(values: np.ndarray, n: int) -> np.ndarray:
     limits = np.unique(np.quantile(values, np.linspace(0, 1, n + 1)[1:-1], method="nearest"))
     above_lowest: np.ndarray = limits[limits > values.min()]
     return above_lowest
-
-
-def _with_loops(
-    n_users: int, indptr: np.ndarray, indices: np.ndarray, reverse: np.ndarray, buckets: np.ndarray, loop_bucket: int
-) -> Adjacency:
-    """Add a self-loop to every row, at the place where sorted columns want it."""
-    n_nodes = len(indptr) - 1
-    node = np.arange(n_nodes)
-    # A user's neighbours are items, which come after all users: its loop goes first. An item's goes last.
-    loops_before = np.where(node < n_users, node + 1, node)
-    moved = np.arange(len(indices)) + np.repeat(loops_before, np.diff(indptr))
-    loop_place = np.where(node < n_users, indptr[:-1], indptr[1:]) + node
-    total = len(indices) + n_nodes
-    looped_indices, looped_reverse, looped_buckets = (np.empty(total, dtype=np.int64) for _ in range(3))
-    looped_indices[moved], looped_indices[loop_place] = indices, node
-    looped_reverse[moved], looped_reverse[loop_place] = moved[reverse], loop_place
-    looped_buckets[moved], looped_buckets[loop_place] = buckets, loop_bucket
-    return Adjacency.build(indptr + np.arange(n_nodes + 1), looped_indices, looped_reverse, looped_buckets)

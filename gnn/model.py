@@ -1,53 +1,74 @@
-"""Architectures as networks: embeddings, message-passing layers, and how the layers are combined."""
+"""Architectures as networks: embeddings, message-passing layers, how layers are combined and scores made."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from gnn.graph import Graph
-from gnn.layers import make_operator
+from gnn.layers import Block, make_operator
+from gnn.layers.combination import Bilinear, Cosine, LayerAttention, Towers, Weighted
 from gnn.settings import Settings
 from gnn.space import Architecture
 
 INITIAL_SCALE = 0.1
 """Standard deviation of untrained node embedding entries."""
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "identity": lambda x: x,
-    "relu": functional.relu,
-    "leaky_relu": functional.leaky_relu,
-    "elu": functional.elu,
-    "tanh": torch.tanh,
-}
+
+@dataclass(frozen=True)
+class Draw:
+    """What chance decides during one training pass."""
+
+    generator: torch.Generator
+
+    def hide(self, x: Tensor, share: float) -> Tensor:
+        """Set a share of the entries to zero and scale up the others, so that the mean stays."""
+        if share == 0:
+            return x
+        # Drawn on the CPU whatever the device, so that a seed means the same everywhere.
+        mask = torch.rand(x.shape, generator=self.generator).lt_(1 - share).div_(1 - share)
+        return x * mask.to(x.device)
 
 
 class Recommender(nn.Module):
-    """Embeddings of users and items whose dot product is the score.
+    """Embeddings of users and items whose dot product is the score, whatever the scorer.
 
-    Trained with softmax, embeddings have unit length, so scores are cosines. An item bias is one more
-    column, opposite ones on the users' side: whatever multiplies embeddings has it for free.
+    An item bias is one more column, opposite ones on the users' side: whatever multiplies embeddings has
+    it for free.
     """
 
     def __init__(self, settings: Settings, graph: Graph, generator: torch.Generator) -> None:
         super().__init__()
         self.settings = settings
         self.graph = graph
-        self.nodes = nn.Parameter(INITIAL_SCALE * torch.randn(graph.n_nodes, settings.node_dim, generator=generator))
+        dim = settings.node_dim
+        self.nodes = nn.Parameter(INITIAL_SCALE * torch.randn(graph.n_nodes, dim, generator=generator))
         self.edges: nn.Parameter | None = None
         if settings.edge_dim:
             edges = torch.randn(graph.n_buckets, settings.edge_dim, generator=generator)
             self.edges = nn.Parameter(edges / settings.edge_dim**0.5)
         self.item_bias = nn.Parameter(torch.zeros(graph.n_items)) if settings.item_bias else None
-        self.layers = nn.ModuleList(
-            make_operator(name, settings.node_dim, settings.edge_dim, heads)
-            for name, heads in zip(settings.operators, settings.heads, strict=True)
-        )
-        for layer in self.layers:
-            layer.initialise(generator)
+        self.layers = nn.ModuleList()
+        for layer in settings.layers:
+            operator = make_operator(layer.operator, dim, settings.edge_dim, layer.heads)
+            operator.initialise(generator)
+            self.layers.append(Block(operator, layer.normalisation, layer.activation, layer.skip))
+        n_outputs = len(settings.layers) + 1
+        self.combination: nn.Module | None = None
+        if settings.combination == "weighted":
+            self.combination = Weighted(n_outputs)
+        elif settings.combination == "attention":
+            self.combination = LayerAttention(dim, generator)
+        width = dim * n_outputs if settings.combination == "concat" else dim
+        self.scorer: nn.Module | None = None
+        if settings.scorer == "cosine":
+            self.scorer = Cosine()
+        elif settings.scorer == "bilinear":
+            self.scorer = Bilinear(width, generator)
+        elif settings.scorer == "mlp":
+            self.scorer = Towers(width, generator)
 
     def without_bias(self, embeddings: Tensor) -> Tensor:
         """Embeddings of users or items without the column of the item bias."""
@@ -57,29 +78,45 @@ class Recommender(nn.Module):
     def parameter_count(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
 
-    def forward(self, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, draw: Draw | None = None) -> tuple[Tensor, Tensor]:
         """Embeddings of all users [n_users, d'] and all items [n_items, d'].
 
         Args:
-            hidden: dropout mask to multiply the node embeddings with, [nodes, node_dim]; None for no dropout.
+            draw: the chance of a training step; None to leave out all dropout.
         """
-        x = self.nodes if hidden is None else self.nodes * hidden
+        return self.embed(self.propagate(draw))
+
+    def propagate(self, draw: Draw | None) -> list[Tensor]:
+        """The node embeddings and the outputs of all layers, each [nodes, node_dim]."""
+        settings, graph, x = self.settings, self.graph, self.nodes
+        hidden = 0.0
+        if draw is not None:
+            x = draw.hide(x, settings.dropout)
+            hidden = settings.message_dropout
+            if settings.edge_dropout:
+                graph = graph.without_edges(settings.edge_dropout, draw.generator)
         outputs = [x]
-        for layer, activation in zip(self.layers, self.settings.activations, strict=True):
-            x = ACTIVATIONS[activation](layer(x, self.graph, self.edges))
+        for layer in self.layers:
+            x = layer(x, outputs[0], graph, self.edges, lambda y: y if draw is None else draw.hide(y, hidden))
             outputs.append(x)
+        return outputs
+
+    def embed(self, outputs: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Users and items to be multiplied, from the outputs of all layers."""
         combined = self._combine(outputs)
-        if self.settings.loss == "softmax":
-            combined = functional.normalize(combined, dim=1)
         users, items = combined[: self.graph.n_users], combined[self.graph.n_users :]
+        if self.scorer is not None:
+            users, items = self.scorer(users, items)
         if self.item_bias is not None:
-            # Softmax divides scores by the temperature; the bias is learned as it is after that.
-            scale = self.settings.temperature if self.settings.loss == "softmax" else 1.0
+            # The objective divides scores by the temperature; the bias is learned as it is after that.
             users = torch.cat([users, users.new_ones(len(users), 1)], dim=1)
-            items = torch.cat([items, scale * self.item_bias[:, None]], dim=1)
+            items = torch.cat([items, self.settings.temperature * self.item_bias[:, None]], dim=1)
         return users, items
 
     def _combine(self, outputs: list[Tensor]) -> Tensor:
+        if self.combination is not None:
+            combined: Tensor = self.combination(outputs)
+            return combined
         match self.settings.combination:
             case "last":
                 return outputs[-1]
@@ -89,15 +126,6 @@ class Recommender(nn.Module):
                 return sum(outputs[1:], outputs[0])
             case _:
                 return sum(outputs[1:], outputs[0]) / len(outputs)
-
-    def draw_dropout(self, generator: torch.Generator) -> Tensor | None:
-        """A dropout mask for one training step, or None if this architecture has no dropout."""
-        if self.settings.dropout == 0:
-            return None
-        kept = 1 - self.settings.dropout
-        # Drawn on the CPU whatever the device, so that a seed means the same everywhere.
-        mask = torch.rand(self.nodes.shape, generator=generator).lt_(kept).div_(kept)
-        return mask.to(self.nodes.device)
 
     @torch.no_grad()
     def embeddings(self) -> tuple[Tensor, Tensor]:

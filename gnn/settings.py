@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gnn.catalogue import ATTENTION_OPERATORS, CATALOGUE, NONLINEAR_OPERATORS, check_heads
+from gnn.catalogue import CATALOGUE, check_heads
+from gnn.catalogue.choices import ATTENTION_OPERATORS, NATURAL_SCORER, NONLINEAR_OPERATORS, PROPAGATING_OPERATORS, TEMPERED_LOSSES
 from gnn.errors import SpaceError
 from gnn.space import Architecture, Choice
+
+
+@dataclass(frozen=True)
+class LayerSettings:
+    """One layer; what does not apply to its operator is at its neutral value."""
+
+    operator: str = "lightgcn"
+    heads: int = 1
+    activation: str = "identity"
+    normalisation: str = "none"
+    skip: str = "none"
 
 
 @dataclass(frozen=True)
@@ -15,12 +27,13 @@ class Settings:
 
     node_dim: int
     edge_dim: int
-    operators: tuple[str, ...]
-    heads: tuple[int, ...]
-    activations: tuple[str, ...]
+    layers: tuple[LayerSettings, ...]
     combination: str
+    scorer: str
     item_bias: bool
     dropout: float
+    message_dropout: float
+    edge_dropout: float
     l2: float
     loss: str
     temperature: float
@@ -33,33 +46,59 @@ class Settings:
         Raises:
             SpaceError: it decides what the catalogue does not have, or as the engine cannot train.
         """
-
-        def choose(name: str) -> Choice:
-            return architecture.get(name, CATALOGUE[name.partition(".")[0]].default)
-
-        CATALOGUE["layers"].check(choose("layers"))
-        layers = range(1, int(choose("layers")) + 1)
-        for name, choice in architecture.choices:
-            _check(name, choice, len(layers))
-        operators = tuple(str(choose(f"operator.{layer}")) for layer in layers)
-        heads = tuple(int(choose(f"heads.{layer}")) if o in ATTENTION_OPERATORS else 1 for layer, o in zip(layers, operators, strict=True))
-        for count in heads:
-            check_heads(count, int(choose("node_dim")))
-        activations = tuple(str(choose(f"activation.{layer}")) for layer in layers)
+        read = _Reader(architecture)
+        loss = read.text("loss")
         return cls(
-            node_dim=int(choose("node_dim")),
-            edge_dim=int(choose("edge_dim")),
-            operators=operators,
-            heads=heads,
+            node_dim=read.whole("node_dim"),
+            edge_dim=read.whole("edge_dim"),
+            layers=tuple(read.layer(layer) for layer in range(1, read.n_layers + 1)),
+            combination=read.text("combination"),
+            scorer=str(architecture.get("scorer", NATURAL_SCORER[loss])),
+            item_bias=read.text("item_bias") == "learned",
+            dropout=read.number("dropout"),
+            message_dropout=read.number("message_dropout"),
+            edge_dropout=read.number("edge_dropout"),
+            l2=read.number("l2"),
+            loss=loss,
+            temperature=read.number("temperature") if loss in TEMPERED_LOSSES else 1.0,
+            learning_rate=read.number("learning_rate"),
+        )
+
+
+class _Reader:
+    """Checked choices of an architecture, with the catalogue's defaults."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        self.architecture = architecture
+        CATALOGUE["layers"].check(self._choose("layers"))
+        self.n_layers = self.whole("layers")
+        for name, choice in architecture.choices:
+            _check(name, choice, self.n_layers)
+
+    def _choose(self, name: str) -> Choice:
+        return self.architecture.get(name, CATALOGUE[name.partition(".")[0]].default)
+
+    def whole(self, name: str) -> int:
+        return int(self._choose(name))
+
+    def number(self, name: str) -> float:
+        return float(self._choose(name))
+
+    def text(self, name: str) -> str:
+        return str(self._choose(name))
+
+    def layer(self, layer: int) -> LayerSettings:
+        operator = self.text(f"operator.{layer}")
+        heads = self.whole(f"heads.{layer}") if operator in ATTENTION_OPERATORS else 1
+        check_heads(heads, self.whole("node_dim"))
+        propagates = operator in PROPAGATING_OPERATORS
+        return LayerSettings(
+            operator,
+            heads,
             # The others are linear by definition.
-            activations=tuple(a if o in NONLINEAR_OPERATORS else "identity" for o, a in zip(operators, activations, strict=True)),
-            combination=str(choose("combination")),
-            item_bias=choose("item_bias") == "learned",
-            dropout=float(choose("dropout")),
-            l2=float(choose("l2")),
-            loss=str(choose("loss")),
-            temperature=float(choose("temperature")),
-            learning_rate=float(choose("learning_rate")),
+            self.text(f"activation.{layer}") if operator in NONLINEAR_OPERATORS else "identity",
+            self.text(f"normalisation.{layer}") if propagates else "none",
+            self.text(f"skip.{layer}") if propagates else "none",
         )
 
 

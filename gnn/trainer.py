@@ -14,7 +14,7 @@ from gnn.evaluate import Targets
 from gnn.graph import Graph
 from gnn.losses import bpr, catalogue_softmax
 from gnn.metrics import ValidationScores
-from gnn.model import Recommender
+from gnn.model import Draw, Recommender
 from gnn.sampling import NegativeSampler, PairBlock, UserBlock, pair_blocks, user_blocks
 from gnn.snapshot import adam_tensors, pack, prefixed, restore_adam, unpack, without_prefix
 
@@ -64,23 +64,24 @@ class Trainer:
                 losses.append(self._step(partial(self._bpr_loss, pairs)))
         return float(torch.stack(losses).mean())
 
-    def _step(self, loss_of: Callable[[Tensor | None], Tensor]) -> Tensor:
-        hidden = self.model.draw_dropout(self.generator)
+    def _step(self, loss_of: Callable[[Draw], Tensor]) -> Tensor:
+        before = self.generator.get_state()
         while True:
             self.optimizer.zero_grad()
             try:
-                loss = loss_of(hidden)
+                loss = loss_of(Draw(self.generator))
                 loss.backward()
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error) or self.rows_at_once == 1:
                     raise
                 self.rows_at_once = (self.rows_at_once + 1) // 2
+                self.generator.set_state(before)
                 continue
             self.optimizer.step()
             return loss.detach()
 
-    def _softmax_loss(self, block: UserBlock, hidden: Tensor | None) -> Tensor:
-        users, items = self.model(hidden)
+    def _softmax_loss(self, block: UserBlock, draw: Draw) -> Tensor:
+        users, items = self.model(draw)
         # Half precision only pays on a GPU, and only the scores are large enough to want it.
         with torch.autocast("cuda", torch.bfloat16, enabled=users.is_cuda):
             loss = catalogue_softmax(users[block.users], items, block, self.settings.temperature, self.rows_at_once)
@@ -90,8 +91,8 @@ class Trainer:
             loss = loss + 0.5 * self.settings.l2 * norm / len(block.users)
         return loss
 
-    def _bpr_loss(self, block: PairBlock, hidden: Tensor | None) -> Tensor:
-        users, items = self.model(hidden)
+    def _bpr_loss(self, block: PairBlock, draw: Draw) -> Tensor:
+        users, items = self.model(draw)
         chosen = users[block.users]
         loss = bpr((chosen * items[block.positives]).sum(1), (chosen * items[block.negatives]).sum(1))
         if self.settings.l2:

@@ -6,6 +6,7 @@ from gnn.catalogue import check_heads
 from gnn.errors import SpaceError
 from gnn.layers.attention import AttentionLayer, AttentionOperator, DynamicAttentionLayer, TransformerLayer
 from gnn.layers.base import Operator
+from gnn.layers.block import Block as Block
 from gnn.layers.convolution import CollaborativeLayer, ConvolutionLayer, IsomorphismLayer, MaximumLayer, MeanLayer
 from gnn.layers.simple import IdentityLayer, LightLayer, ResidualLayer, SimplifiedLayer
 

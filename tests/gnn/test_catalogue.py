@@ -3,15 +3,18 @@ from __future__ import annotations
 import pytest
 
 from gnn.catalogue import CATALOGUE, LABELS, PRESETS, build_space, check_trainable, describe, preset_space
+from gnn.catalogue.choices import NATURAL_SCORER
 from gnn.errors import SpaceError
 from gnn.layers import OPERATORS
-from gnn.model import ACTIVATIONS
+from gnn.layers.block import ACTIVATIONS, NORMALISATIONS
 from gnn.space import Architecture, DecisionSpec, SearchSpace
 
 
 def test_the_engine_has_exactly_the_catalogues_operators_and_activations():
     assert set(OPERATORS) == set(CATALOGUE["operator"].offered)
-    assert set(ACTIVATIONS) == set(CATALOGUE["activation"].offered)
+    assert {*ACTIVATIONS, "prelu"} == set(CATALOGUE["activation"].offered)
+    assert {*NORMALISATIONS, "layer"} == set(CATALOGUE["normalisation"].offered)
+    assert set(NATURAL_SCORER) == set(CATALOGUE["loss"].offered)
 
 
 @pytest.mark.parametrize("entry", CATALOGUE.values(), ids=list(CATALOGUE))

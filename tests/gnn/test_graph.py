@@ -95,3 +95,23 @@ def test_bucket_histograms_match_the_matrix(graph):
 def test_no_training_interaction_is_an_error():
     with pytest.raises(DataError, match="no training interaction"):
         build_graph(random_interactions(), np.array([], dtype=np.int64))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+def test_a_graph_can_lose_edges(share):
+    interactions = random_interactions(4)
+    graph = build_graph(interactions, np.arange(len(interactions)))
+    thinned = graph.without_edges(share, torch.Generator().manual_seed(0))
+    rows, columns = thinned.plain.rows, thinned.plain.indices.long()
+    here = (thinned.plain.matrix.to_dense() > 0).float()
+    assert 1 <= here.sum() / 2 <= graph.n_edges
+    assert torch.equal(here, here.t()) and (here <= (graph.plain.matrix.to_dense() > 0)).all()
+    degree = here.sum(1).clamp(min=1)
+    torch.testing.assert_close(thinned.plain.matrix.to_dense(), here * degree[:, None] ** -0.5 * degree**-0.5)
+    back = thinned.plain.reverse.long()
+    assert torch.equal(rows[back], columns) and torch.equal(columns[back], rows)
+    assert torch.equal(thinned.plain.buckets[back], thinned.plain.buckets)
+    torch.testing.assert_close(thinned.bucket_share.sum(1), (here.sum(1) > 0).float())
+    assert torch.equal(thinned.seen_items, graph.seen_items)
+    if share == 0:
+        assert torch.equal(thinned.plain.values, graph.plain.values)

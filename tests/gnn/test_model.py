@@ -5,10 +5,13 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch_geometric.nn import PairNorm
 
 from gnn.catalogue import PRESETS, preset_space
 from gnn.graph import build_graph
-from gnn.model import build_model
+from gnn.layers.block import NORMALISATIONS
+from gnn.layers.combination import LayerAttention
+from gnn.model import Draw, build_model
 from gnn.space import Architecture
 from gnn.trainer import Trainer
 from tests.gnn.toy import planted_blocks, random_interactions
@@ -91,12 +94,87 @@ def test_an_item_bias_is_added_to_every_users_scores(graph, loss, scale):
     assert torch.equal(biased.without_bias(items), plain_items)
 
 
-def test_dropout_hides_a_share_and_keeps_the_mean(graph):
-    model = network(graph, dropout=0.4, node_dim=512)
-    mask = model.draw_dropout(torch.Generator().manual_seed(0))
-    assert (mask == 0).float().mean().item() == pytest.approx(0.4, abs=0.02)
-    assert mask.mean().item() == pytest.approx(1, abs=0.03)
-    assert network(graph).draw_dropout(torch.Generator()) is None
+def test_dropout_hides_a_share_and_keeps_the_mean():
+    hidden = Draw(torch.Generator().manual_seed(0)).hide(torch.ones(22, 512), 0.4)
+    assert (hidden == 0).float().mean().item() == pytest.approx(0.4, abs=0.02)
+    assert hidden.mean().item() == pytest.approx(1, abs=0.03)
+
+
+@pytest.mark.parametrize("place", ["dropout", "message_dropout", "edge_dropout"])
+def test_dropout_is_for_training_only(graph, place):
+    model, plain = network(graph, **{place: 0.4}), network(graph)
+    assert torch.equal(torch.cat(model()), torch.cat(plain()))
+    first, same, other = (torch.cat(model(Draw(torch.Generator().manual_seed(seed)))) for seed in (0, 0, 1))
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other) and not torch.equal(first, torch.cat(plain()))
+    assert torch.equal(torch.cat(plain(Draw(torch.Generator()))), torch.cat(plain()))
+
+
+def test_message_dropout_spares_the_embeddings(graph):
+    model = network(graph, message_dropout=0.5, layers=1)
+    embeddings, output = model.propagate(Draw(torch.Generator().manual_seed(0)))
+    assert torch.equal(embeddings, model.nodes)
+    wanted = graph.plain.matrix @ model.nodes
+    torch.testing.assert_close(output[output != 0], 2 * wanted[output != 0])
+    assert (output[wanted != 0] == 0).any()
+
+
+def test_normalisations_equal_pyg_and_torch(graph):
+    x = torch.randn(9, 8, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(NORMALISATIONS["pair"](x), PairNorm()(x))
+    torch.testing.assert_close(NORMALISATIONS["l2"](x).norm(dim=1), torch.ones(9))
+    model = network(graph, layers=1, normalisation__1="layer", combination="last")
+    expected = torch.nn.functional.layer_norm(graph.plain.matrix @ model.nodes, (8,))
+    torch.testing.assert_close(torch.cat(model()), expected)
+
+
+def test_prelu_learns_its_slope(graph):
+    model = network(graph, layers=1, operator__1="gcn", activation__1="prelu", combination="last")
+    linear = network(graph, layers=1, operator__1="gcn", combination="last")
+    torch.testing.assert_close(torch.cat(model()), torch.nn.functional.prelu(torch.cat(linear()), torch.tensor([0.25])))
+    torch.cat(model()).sum().backward()
+    assert model.layers[0].activate.weight.grad != 0
+
+
+@pytest.mark.parametrize("skip", ["residual", "initial"])
+def test_skips_add_what_came_before(graph, skip):
+    model = network(graph, skip__1=skip, skip__2=skip, combination="last")
+    matrix, nodes = graph.plain.matrix.to_dense(), model.nodes
+    first = matrix @ nodes + nodes
+    torch.testing.assert_close(torch.cat(model()), matrix @ first + (first if skip == "residual" else nodes))
+
+
+@pytest.mark.parametrize("combination", ["weighted", "attention"])
+def test_learned_combinations_start_as_the_mean_and_learn(graph, combination):
+    model = network(graph, combination=combination)
+    torch.testing.assert_close(torch.cat(model()), torch.cat(network(graph)()))
+    torch.cat(model()).square().sum().backward()
+    learned = model.combination.weight if combination == "weighted" else model.combination.query
+    assert learned.grad.abs().sum() > 0
+
+
+def test_layer_attention_weighs_each_node_by_itself():
+    attention = LayerAttention(3, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        attention.query.copy_(torch.tensor([1.0, -2.0, 0.5]))
+    outputs = [torch.randn(5, 3, generator=torch.Generator().manual_seed(seed)) for seed in range(4)]
+    for node in range(5):
+        states = np.stack([output[node].numpy() for output in outputs])
+        weight = np.exp(np.tanh(states @ attention.lin.weight.detach().numpy().T) @ attention.query.detach().numpy())
+        expected = (weight / weight.sum()) @ states
+        np.testing.assert_allclose(attention(outputs)[node].detach().numpy(), expected, rtol=1e-5)
+
+
+def test_scorers_are_what_they_say(graph):
+    users, items = network(graph).embeddings()
+    bilinear = network(graph, scorer="bilinear")
+    torch.testing.assert_close(bilinear.embeddings()[0][1:], (users @ bilinear.scorer.weight)[1:])
+    assert torch.equal(bilinear.embeddings()[1], items)
+    towers = network(graph, scorer="mlp", combination="concat")
+    torch.testing.assert_close(towers.embeddings()[1], network(graph, combination="concat").embeddings()[1])
+    towers()[1].sum().backward()
+    assert towers.scorer.item[2].weight.grad.abs().sum() > 0
+    torch.testing.assert_close(torch.cat(network(graph, scorer="cosine")()).norm(dim=1), torch.ones(graph.n_nodes))
 
 
 def test_a_cold_user_gets_the_mean_of_the_others(graph):

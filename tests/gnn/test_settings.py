@@ -3,28 +3,42 @@ from __future__ import annotations
 import pytest
 
 from gnn.errors import SpaceError
-from gnn.settings import Settings
+from gnn.settings import LayerSettings, Settings
 from gnn.space import Architecture
 
 
 def test_what_an_architecture_leaves_out_takes_the_default():
     settings = Settings.of(Architecture.of({}))
-    assert settings == Settings(64, 0, ("lightgcn",) * 2, (1, 1), ("identity",) * 2, "mean", True, 0.0, 0.0, "softmax", 0.3, 0.01)
+    assert (settings.node_dim, settings.edge_dim, settings.layers) == (64, 0, (LayerSettings(),) * 2)
+    assert (settings.combination, settings.loss, settings.scorer, settings.item_bias) == ("mean", "softmax", "cosine", True)
+    assert (settings.temperature, settings.learning_rate, settings.l2) == (0.3, 0.01, 0.0)
+    assert settings.dropout == settings.message_dropout == settings.edge_dropout == 0.0
 
 
 def test_decisions_are_read_per_layer():
     settings = Settings.of(
-        Architecture.of({"layers": 3, "operator.1": "gat", "activation.1": "elu", "operator.3": "sage", "node_dim": 8, "edge_dim": 2})
+        Architecture.of(
+            {"layers": 3, "operator.1": "gat", "heads.1": 4, "activation.1": "elu", "operator.3": "sage", "node_dim": 8}
+            | {"skip.3": "residual", "normalisation.2": "pair"}
+        )
     )
-    assert settings.operators == ("gat", "lightgcn", "sage")
-    assert settings.activations == ("elu", "identity", "identity")
-    assert (settings.node_dim, settings.edge_dim) == (8, 2)
+    assert settings.layers == (
+        LayerSettings("gat", 4, "elu"),
+        LayerSettings("lightgcn", normalisation="pair"),
+        LayerSettings("sage", skip="residual"),
+    )
 
 
-def test_linear_layers_have_no_activation_and_only_attention_has_heads():
-    settings = Settings.of(Architecture.of({"layers": 1, "activation.1": "relu", "heads.1": 4}))
-    assert (settings.activations, settings.heads) == (("identity",), (1,))
-    assert Settings.of(Architecture.of({"operator.2": "gatv2", "heads.2": 4})).heads == (1, 4)
+def test_what_does_not_apply_to_an_operator_is_neutral():
+    every = {"activation.1": "relu", "heads.1": 4, "normalisation.1": "layer", "skip.1": "initial", "layers": 1}
+    assert Settings.of(Architecture.of(every)).layers == (LayerSettings(normalisation="layer", skip="initial"),)
+    assert Settings.of(Architecture.of(every | {"operator.1": "identity"})).layers == (LayerSettings("identity"),)
+
+
+@pytest.mark.parametrize(("loss", "scorer"), [("softmax", "cosine"), ("bpr", "dot")])
+def test_an_objective_brings_its_own_scorer_unless_one_is_chosen(loss, scorer):
+    assert Settings.of(Architecture.of({"loss": loss})).scorer == scorer
+    assert Settings.of(Architecture.of({"loss": loss, "scorer": "bilinear"})).scorer == "bilinear"
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_dead_layers_are_a_collapse(planted):
     _, graph, valid = planted
     model = network(graph, layers=1, operator__1="gcn", activation__1="relu", combination="last")
     with torch.no_grad():
-        model.layers[0].lin.bias.fill_(-100.0)
+        model.layers[0].operator.lin.bias.fill_(-100.0)
     with pytest.raises(Diverged, match="collapsed"):
         fit(model, graph, valid, CONFIG)
 

@@ -1,0 +1,132 @@
+"""Every decision the engine understands, with its choices, defaults, conditions and help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gnn.catalogue.choices import (
+    ACTIVATIONS,
+    ATTENTION_OPERATORS,
+    COMBINATIONS,
+    ITEM_BIASES,
+    LOSSES,
+    NONLINEAR_OPERATORS,
+    NORMALISATIONS,
+    OPERATORS,
+    PROPAGATING_OPERATORS,
+    SCORERS,
+    SKIPS,
+    TEMPERED_LOSSES,
+)
+from gnn.errors import SpaceError
+from gnn.space import Choice
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """One decision a person may search over.
+
+    Numeric decisions accept any value from ``minimum`` to ``maximum``; ``offered`` is what the form shows.
+    """
+
+    name: str
+    label: str
+    help: str
+    offered: tuple[Choice, ...]
+    default: Choice
+    minimum: float | None = None
+    maximum: float | None = None
+    whole: bool = False
+    per: str | None = None
+    when: Mapping[str, tuple[Choice, ...]] = field(default_factory=dict)
+
+    def check(self, choice: Choice) -> None:
+        """Raise SpaceError unless the engine can train with ``choice``."""
+        if self.minimum is None or self.maximum is None:
+            if choice not in self.offered:
+                raise SpaceError(f"'{self.name}' cannot be {choice!r}; choose from {', '.join(map(str, self.offered))}.", field=self.name)
+            return
+        if isinstance(choice, str) or (self.whole and choice != int(choice)):
+            raise SpaceError(f"'{self.name}' must be a {'whole ' if self.whole else ''}number, but is {choice!r}.", field=self.name)
+        if not self.minimum <= choice <= self.maximum:
+            raise SpaceError(f"'{self.name}' must be from {self.minimum:g} to {self.maximum:g}, but is {choice}.", field=self.name)
+
+
+CATALOGUE: dict[str, CatalogueEntry] = {
+    entry.name: entry
+    for entry in (
+        CatalogueEntry(
+            "node_dim", "Node embedding size", "Numbers that describe each user and each item.",
+            offered=(16, 32, 64, 128, 256), default=64, minimum=1, maximum=4096, whole=True,
+        ),
+        CatalogueEntry(
+            "edge_dim", "Edge embedding size", "Numbers that describe each kind of interaction (rating, recency); 0 leaves edges plain.",
+            offered=(0, 4, 8, 16), default=0, minimum=0, maximum=512, whole=True,
+        ),
+        CatalogueEntry(
+            "layers", "Number of layers", "How many steps messages travel along the graph.",
+            offered=(1, 2, 3, 4), default=2, minimum=1, maximum=8, whole=True,
+        ),
+        CatalogueEntry(
+            "operator", "Network structure", "How a layer gathers what its neighbours say.",
+            offered=OPERATORS, default="lightgcn", per="layers",
+        ),
+        CatalogueEntry(
+            "heads", "Attention heads", "Parts of the embedding that each attend in their own way; their number must divide its size.",
+            offered=(1, 2, 4), default=1, minimum=1, maximum=16, whole=True, per="layers", when={"operator": ATTENTION_OPERATORS},
+        ),
+        CatalogueEntry(
+            "activation", "Activation", "The non-linearity after a layer; layers that are linear by definition have none.",
+            offered=ACTIVATIONS, default="identity", per="layers", when={"operator": NONLINEAR_OPERATORS},
+        ),
+        CatalogueEntry(
+            "normalisation", "Normalisation", "What keeps a layer's output in proportion, before its activation.",
+            offered=NORMALISATIONS, default="none", per="layers", when={"operator": PROPAGATING_OPERATORS},
+        ),
+        CatalogueEntry(
+            "skip", "Skip connection", "What is added to a layer's output, so that depth cannot lose it.",
+            offered=SKIPS, default="none", per="layers", when={"operator": PROPAGATING_OPERATORS},
+        ),
+        CatalogueEntry(
+            "combination", "Layer combination", "How the outputs of all layers become one embedding.",
+            offered=COMBINATIONS, default="mean",
+        ),
+        CatalogueEntry(
+            "dropout", "Dropout", "Regularisation: share of embedding entries hidden at each training step.",
+            offered=(0.0, 0.1, 0.2, 0.4), default=0.0, minimum=0.0, maximum=0.9,
+        ),
+        CatalogueEntry(
+            "message_dropout", "Message dropout", "Share of the entries of each layer's output hidden at each training step.",
+            offered=(0.0, 0.1, 0.2, 0.4), default=0.0, minimum=0.0, maximum=0.9,
+        ),
+        CatalogueEntry(
+            "edge_dropout", "Edge dropout", "Share of the interactions left out of the graph at each training step.",
+            offered=(0.0, 0.1, 0.2, 0.4), default=0.0, minimum=0.0, maximum=0.9,
+        ),
+        CatalogueEntry(
+            "l2", "L2 regularisation", "Weight of the squared norm of the embeddings used in a step.",
+            offered=(0.0, 1e-6, 1e-5, 1e-4, 1e-3), default=0.0, minimum=0.0, maximum=1.0,
+        ),
+        CatalogueEntry(
+            "loss", "Training objective", "Softmax over the whole catalogue, or Bayesian personalised ranking of pairs.",
+            offered=LOSSES, default="softmax",
+        ),
+        CatalogueEntry(
+            "scorer", "Scorer", "How an embedding of a user and one of an item become a score.",
+            offered=SCORERS, default="cosine",
+        ),
+        CatalogueEntry(
+            "item_bias", "Item bias", "A number per item added to its scores, so that embeddings need not encode popularity.",
+            offered=ITEM_BIASES, default="learned",
+        ),
+        CatalogueEntry(
+            "temperature", "Softmax temperature", "Lower values concentrate on the hardest items.",
+            offered=(0.05, 0.1, 0.15, 0.2, 0.3, 0.4), default=0.3, minimum=0.01, maximum=10.0, when={"loss": TEMPERED_LOSSES},
+        ),
+        CatalogueEntry(
+            "learning_rate", "Learning rate", "Step size of the Adam optimiser.",
+            offered=(0.002, 0.005, 0.01, 0.02, 0.03), default=0.01, minimum=1e-6, maximum=1.0,
+        ),
+    )
+}  # fmt: skip
