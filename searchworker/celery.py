@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 import warnings
 from typing import Any
@@ -22,7 +23,9 @@ from django.conf import settings  # noqa: E402
 
 # Read when torch and numba load. OpenMP's threads would otherwise be one per core and spin while they wait for
 # each other, which is slow where more trials run than there are free cores.
-os.environ["OMP_NUM_THREADS"] = os.environ["NUMBA_NUM_THREADS"] = str(settings.RECSMITH_THREADS)
+os.environ["OMP_NUM_THREADS"] = str(settings.RECSMITH_THREADS)
+if "numba" not in sys.modules:  # it refuses a change once its threads run
+    os.environ["NUMBA_NUM_THREADS"] = str(settings.RECSMITH_THREADS)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import torch  # noqa: E402

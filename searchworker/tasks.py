@@ -7,13 +7,14 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from celery import Task
 from django.conf import settings
 from django.core.files.storage import default_storage
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
-from gnn.errors import Diverged, GnnError, OutOfMemory
+from gnn.errors import Diverged, GnnError, OutOfMemory, TrainError
 from gnn.protocol import Protocol
 from gnn.space import Architecture, SearchSpace
 from gnn.train import EpochReport
@@ -21,7 +22,7 @@ from searchworker.celery import app, device_name, draining
 from searchworker.heartbeat import Heartbeat
 from searchworker.prepared import PreparedCache, PreparedData
 from searchworker.rounds import FAILURES_BEFORE_GIVING_UP, Ended, Situation, derived_seed, play_round
-from searchworker.trial import run_reference, score_on_test, train_architecture
+from searchworker.trial import Trained, run_reference, score_on_test, train_architecture
 from webapp import queue
 from webapp.enums import Failure, RunState, SearchState
 from webapp.models import Baseline, ControllerState, FinalistRun, Search, Trial
@@ -134,16 +135,7 @@ def run_trial(self: Task, trial_id: int) -> None:
         return
     with _ownership(trial):
         protocol, data = _protocol_and_data(trial)
-        reporter = _TrialReporter(trial)
-        trained = train_architecture(
-            Architecture.of(trial.architecture),
-            data.training,
-            protocol,
-            seed=trial.seed,
-            device=device_name(),
-            on_epoch=reporter,
-            checkpoint=_read_checkpoint(trial),
-        )
+        trained = _train_trial(trial, data, protocol)
         trials.trial_complete(
             trial,
             scores=trained.scores.values,
@@ -152,6 +144,29 @@ def run_trial(self: Task, trial_id: int) -> None:
             best_epoch=trained.best_epoch,
             train_seconds=trained.seconds,
         )
+
+
+def _train_trial(trial: Trial, data: PreparedData, protocol: Protocol) -> Trained:
+    """Train from the trial's checkpoint, or from the start where it has none that this version can read."""
+    train = partial(
+        train_architecture,
+        Architecture.of(trial.architecture),
+        data.training,
+        protocol,
+        seed=trial.seed,
+        device=device_name(),
+        on_epoch=_TrialReporter(trial),
+    )
+    checkpoint = _read_checkpoint(trial)
+    if checkpoint is None:
+        return train()
+    try:
+        return train(checkpoint=checkpoint)
+    except (OutOfMemory, Diverged):
+        raise
+    except TrainError as error:
+        log.warning("%s starts again, because its checkpoint cannot be used: %s", trial, error)
+        return train()
 
 
 class _TrialReporter:
@@ -236,6 +251,9 @@ def _ownership(run: runs.Run) -> Iterator[None]:
         log.info("%s is no longer ours; stopped", run)
     except _GivenBack:
         runs.run_release(run)
+    except (OperationalError, InterfaceError) as error:
+        # A database that restarts says nothing about the run: its lease ends, and the reaper hands it out again.
+        log.warning("Lost the database while running %s: %s", run, error)
     except OutOfMemory as error:
         runs.run_fail(run, failure=Failure.OUT_OF_MEMORY, message=str(error))
     except Diverged as error:

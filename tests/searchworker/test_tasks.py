@@ -6,6 +6,8 @@ import uuid
 from typing import Any
 
 import pytest
+from django.core.files.storage import default_storage
+from django.db import OperationalError
 
 from gnn.baselines import linear
 from gnn.catalogue import build_space
@@ -13,6 +15,7 @@ from gnn.errors import Diverged, OutOfMemory
 from gnn.protocol import Protocol
 from searchworker import tasks
 from tests.toy_dataset import toy_dataset
+from webapp.blobs import bytes_file
 from webapp.enums import Failure, RunState, SearchState
 from webapp.models import Search, Trial
 from webapp.services import searches
@@ -90,6 +93,32 @@ def test_advancing_twice_changes_nothing() -> None:
     tasks.advance_search(search.pk)
     assert list(Trial.objects.values()) == before
     assert len(before) == 1
+
+
+def test_a_trial_starts_again_when_its_checkpoint_cannot_be_used() -> None:
+    search = start()
+    tasks.advance_search(search.pk)
+    trial = search.trials.get()
+    trial.checkpoint_blob = default_storage.save("checkpoint", bytes_file(b"written by another version"))
+    trial.save()
+    tasks.run_trial(trial.pk)
+    trial.refresh_from_db()
+    assert (trial.state, trial.message, trial.epochs, trial.checkpoint_blob) == (RunState.COMPLETED, "", 3, "")
+
+
+def test_a_trial_whose_database_went_away_waits_for_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = start()
+    tasks.advance_search(search.pk)
+    trial = search.trials.get()
+
+    def gone(*_: Any, **__: Any) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(tasks.trials, "trial_report_epoch", gone)
+    tasks.run_trial(trial.pk)
+    trial.refresh_from_db()
+    assert (trial.state, trial.failure) == (RunState.RUNNING, "")
+    assert trial.lease_expires_at is not None
 
 
 def test_running_a_finished_trial_again_changes_nothing() -> None:
