@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.db import connection
 from django.db.models import QuerySet
 from django.test import Client
@@ -22,6 +23,17 @@ from webapp.models import Worker
 from webapp.processes import processes_kill, processes_running, stack_environment
 from webapp.queue import CONTROL_QUEUE, TRIALS_QUEUE, app
 from webapp.selectors.workers import workers_alive
+
+
+@pytest.fixture(scope="session")
+def static_files() -> None:
+    """Pages name static files by their hash, which a fresh clone has not computed."""
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+@pytest.fixture
+def client(static_files: None, client: Client) -> Client:
+    return client
 
 
 @pytest.fixture

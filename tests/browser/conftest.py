@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from django.core.management import call_command
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from tests.waiting import wait_for
@@ -46,11 +45,10 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def stack(worker_environment: dict[str, str], tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+def stack(worker_environment: dict[str, str], static_files: None, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """The whole stack; gives the address of the web process."""
     with app.connection_for_write() as broker:
         broker.default_channel.client.flushdb()
-    call_command("collectstatic", interactive=False, verbosity=0)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
