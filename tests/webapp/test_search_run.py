@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -11,13 +12,17 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from rich.console import Console
 
 from gnn.catalogue import build_space
 from tests.toy_dataset import toy_dataset
+from tests.webapp.factories import make_search, make_trials
 from webapp.embedded import BASE_DIR
 from webapp.enums import SearchState
-from webapp.management.terminal import result_check
+from webapp.management.commands.demo import private_file
+from webapp.management.terminal import leaderboard_print, result_check
 from webapp.models import Search
+from webapp.selectors.searches import leaderboard
 
 SPACE = build_space({"node_dim": (8,), "layers": (1, 2), "learning_rate": (0.01, 0.02)}).to_json()
 
@@ -51,6 +56,7 @@ def test_it_searches_to_the_end_and_prints_one_json_document(worker_environment:
     ("option", "value", "message"),
     [
         ("--space", "nowhere", "There is no preset, saved space or readable file 'nowhere'"),
+        ("--space", sys.executable, "There is no preset, saved space or readable file"),
         ("--trials", "0", "planned_trials must be from 1"),
         ("--k", "0", "k"),
         ("--dataset", "99", "There is no dataset 99"),
@@ -68,6 +74,25 @@ def test_it_says_what_is_wrong(option: str, value: str, message: str) -> None:
 def test_a_search_that_did_not_finish_is_no_success(state: SearchState, message: str) -> None:
     with pytest.raises(CommandError, match=message):
         result_check(Search(pk=1, state=state, message="no worker"))
+
+
+@pytest.mark.django_db
+def test_a_hostile_name_does_not_spoil_the_leaderboard() -> None:
+    search = make_search(name="[/b] films", state=SearchState.FINISHED)
+    make_trials(search, [0.2])
+    printed = io.StringIO()
+    leaderboard_print(search, leaderboard(search), Console(file=printed))
+    assert "[/b] films: 10 trials on Toy" in printed.getvalue()
+
+
+def test_others_cannot_read_the_log_with_the_one_time_link(tmp_path: Path) -> None:
+    log = tmp_path / "up.log"
+    log.write_text("of an earlier run")
+    log.chmod(0o644)
+    with private_file(log) as file:
+        file.write(b"First visit: ...")
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert log.read_text() == "First visit: ..."
 
 
 def test_its_help_needs_no_database() -> None:

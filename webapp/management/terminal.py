@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -73,7 +74,7 @@ def search_leave(search: Search, console: Console) -> None:
     try:
         search_pause(search_id=search.pk)
     except Conflict as conflict:
-        console.print(str(conflict))
+        console.print(str(conflict), markup=False)
     console.print(f"Search {search.pk} is paused. Go on with `python manage.py search_run --resume {search.pk}`, or on its page.")
 
 
@@ -91,7 +92,7 @@ def leaderboard_print(search: Search, rows: Sequence[LeaderboardRow], console: C
     label = metric_label(objective)
     if not console.is_terminal:
         console.width = LOG_WIDTH
-    table = Table(title=f"{search.name}: {search.planned_trials} trials on {search.dataset.name}", box=box.SIMPLE_HEAD)
+    table = Table(title=escape(f"{search.name}: {search.planned_trials} trials on {search.dataset.name}"), box=box.SIMPLE_HEAD)
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("Trial", justify="right", no_wrap=True)
     table.add_column("Architecture or baseline", ratio=1)

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 from django.conf import settings
@@ -137,7 +137,7 @@ def _stack_running(console: Console, host: str, port: int) -> Iterator[tuple[str
         return
     port_check(host, port)
     log = home_folder() / "up.log"
-    with log.open("wb") as output:
+    with private_file(log) as output:
         child = subprocess.Popen(
             (sys.executable, str(BASE_DIR / "manage.py"), "up", f"--host={host}", f"--port={port}"),
             env=outer_environment(),
@@ -169,3 +169,10 @@ def _stack_running(console: Console, host: str, port: int) -> Iterator[tuple[str
             child.wait(STOP_SECONDS + 30)
         except subprocess.TimeoutExpired:
             child.kill()
+
+
+def private_file(path: Path) -> BinaryIO:
+    """The file, emptied, for this account alone: the log of the stack has the one-time link in it."""
+    file = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")  # noqa: SIM115 (the caller closes it)
+    os.fchmod(file.fileno(), 0o600)
+    return file

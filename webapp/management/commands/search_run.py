@@ -46,7 +46,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         console = Console(stderr=True)
-        search = _resumed(options["resume"]) if options["resume"] else _started(options)
+        search = _resumed(options["resume"]) if options["resume"] is not None else _started(options)
         with workers_ensured(slots=search.workers) as check_workers:
             try:
                 search = search_follow(search, console, check_workers=check_workers)
@@ -103,5 +103,5 @@ def space_named(name: str) -> SearchSpace:
         return SearchSpace.from_json(saved.document)
     try:
         return SearchSpace.from_text(Path(name).read_text())
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: bytes that are no text
         raise CommandError(f"There is no preset, saved space or readable file {name!r}; presets are {', '.join(PRESETS)}.") from error
