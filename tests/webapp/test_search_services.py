@@ -87,6 +87,16 @@ def test_pressing_start_twice_gives_one_search() -> None:
     assert first.pk == second.pk
     assert Search.objects.count() == 1
     assert Baseline.objects.count() == len(BASELINES)
+    with pytest.raises(Conflict, match=f"has started search {first.pk} already, with other settings"):
+        start(dataset, start_token=token, planned_trials=5)
+
+
+def test_start_refuses_a_split_by_time_where_there_are_no_times(dataset: Dataset) -> None:
+    dataset.profile = {"timeline": None}
+    with pytest.raises(SpaceError, match="'films' has no times") as error:
+        start(dataset, protocol=Protocol(split="temporal"))
+    assert error.value.field == "split"
+    assert start(dataset).state == SearchState.RUNNING
 
 
 @pytest.mark.parametrize(

@@ -64,9 +64,21 @@ def test_start_freezes_everything_and_opens_the_search(signed_in: Client, sent: 
 def test_pressing_start_again_gives_the_same_search(signed_in: Client) -> None:
     data = form_data(signed_in, dataset=make_dataset().pk)
     first = signed_in.post(reverse("search_new"), data)
-    again = signed_in.post(reverse("search_new"), data | {"name": "Other", "seed": 9})
+    again = signed_in.post(reverse("search_new"), data)
     assert first.headers["Location"] == again.headers["Location"]
     assert Search.objects.count() == 1
+
+
+def test_a_form_taken_back_and_changed_starts_nothing_unseen(signed_in: Client) -> None:
+    data = form_data(signed_in, dataset=make_dataset().pk)
+    signed_in.post(reverse("search_new"), data)
+    first = Search.objects.get()
+    changed = signed_in.post(reverse("search_new"), data | {"seed": 9})
+    assert f"This form has started search {first.pk} already, with other settings. Press Start again" in changed.content.decode()
+    assert Search.objects.count() == 1
+    form = changed.context["form"]
+    signed_in.post(reverse("search_new"), {name: form[name].value() or "" for name in form.fields})
+    assert sorted(Search.objects.values_list("seed", flat=True)) == [1, 9]
 
 
 def test_each_form_has_a_token_of_its_own(signed_in: Client) -> None:
@@ -218,7 +230,7 @@ def test_the_page_says_what_was_frozen(signed_in: Client) -> None:
     rows = dict(context["protocol_words"])
     assert rows["Hold out"] == "By time: train on the past, test on the future"
     assert (rows["Metric to maximise"], rows["K"], rows["Patience"], rows["Reported at K"]) == ("Recall", "5", "9", "5, 10, 20")
-    assert dict(context["space_words"])["Network structure"] == "LightGCN, GCN, GAT, GraphSAGE"
+    assert dict(context["space_words"])["Network structure"] == "LightGCN, GCN, GraphSAGE, GAT"
 
 
 @pytest.mark.parametrize("after", ["-1", "x", "1.5", "9" * 30, "²", ""])
@@ -320,6 +332,8 @@ def test_hostile_values_in_the_url_fall_back(signed_in: Client) -> None:
     hostile = {"state": "'; drop table", "sort": "__class__", "size": "-1", "page": "9" * 50}
     response = signed_in.get(reverse("search_trials", args=[search.pk]), hostile)
     assert [row.trial.number for row in response.context["table"].rows] == [1]
+    for name in ("datasets", "spaces", "searches"):
+        assert signed_in.get(reverse(name), {"q": "A\0 search", "page": "\0"}).status_code == 200
 
 
 def test_hostile_names_and_messages_are_escaped(signed_in: Client) -> None:

@@ -21,6 +21,7 @@ from tests.webapp.factories import (
 from webapp.enums import RunState, SearchState
 from webapp.models import FinalistRun
 from webapp.selectors.home import home_overview
+from webapp.selectors.rounds import verdict
 from webapp.selectors.searches import (
     LEADERBOARD_TRIALS,
     leaderboard,
@@ -123,6 +124,24 @@ def test_verdict_says_when_no_architecture_beats_the_baseline() -> None:
     assert validation_verdict(leaderboard(search), "ndcg@20") == (
         "No architecture beats EASE so far: 0.2700 NDCG@20 on validation, against 0.2500 for the best architecture, trial 2."
     )
+
+
+@pytest.mark.parametrize(
+    ("test", "message"),
+    [
+        (0.25, "Trial 1 scores 0.2500 NDCG@20 on test (mean of 2 seeds), 0.0500 above the best baseline, EASE (0.2000)."),
+        (0.20, "Trial 1 scores 0.2000 NDCG@20 on test (mean of 2 seeds), no more than the best baseline, EASE: use EASE."),
+        (0.15, "Trial 1 scores 0.1500 NDCG@20 on test (mean of 2 seeds), 0.0500 below the best baseline, EASE (0.2000): use EASE."),
+    ],
+)
+def test_the_last_word_is_about_test_scores(test: float, message: str) -> None:
+    search = make_search()
+    (trial,) = make_trials(search, [0.3])
+    make_finalist(trial, [test, test])
+    make_baseline(search, "ease", 0.1, test=0.2)
+    assert verdict(search) == message
+    FinalistRun.objects.all()[0].delete()
+    assert verdict(search) == message.replace("mean of 2 seeds", "1 seed")
 
 
 def test_verdict_is_silent_without_a_trial_or_a_baseline() -> None:

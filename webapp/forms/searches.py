@@ -116,6 +116,10 @@ class SearchForm(forms.Form):
             cleaned["name"] = f"{dataset.name[:150]}, {CONTROLLER_LABELS.get(cleaned.get('controller', ''), '')}"
         return cleaned
 
+    def renew_token(self) -> None:
+        """Let the form, shown again, start a search of its own."""
+        self.data = {name: self.data.get(name) for name in self.fields} | {"start_token": str(uuid.uuid4())}
+
     def add_space_error(self, error: SpaceError) -> None:
         """Show an error of the library at the field it names; errors of the space itself at the choice of space."""
         if error.field in self.fields:

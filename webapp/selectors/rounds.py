@@ -53,10 +53,13 @@ def verdict(search: Search) -> str:
     # The winner is the trial that validation ranked first; picking it by test would report a lucky number.
     number = Trial.objects.filter(search=search, number__in=by_trial).order_by("-reward", "number").values_list("number", flat=True)[0]
     mean = fmean(by_trial[number])
-    sentence = f"Trial {number} scores {mean:.4f} {metric_label(objective)} on test (mean of {len(by_trial[number])} seeds)"
+    seeds = f"mean of {len(by_trial[number])} seeds" if len(by_trial[number]) > 1 else "1 seed"
+    sentence = f"Trial {number} scores {mean:.4f} {metric_label(objective)} on test ({seeds})"
     if not baselines:
         return f"{sentence}; no baseline completed."
     name, best = max(baselines.items(), key=lambda item: item[1])
     if mean > best:
         return f"{sentence}, {mean - best:.4f} above the best baseline, {name} ({best:.4f})."
+    if mean == best:
+        return f"{sentence}, no more than the best baseline, {name}: use {name}."
     return f"{sentence}, {best - mean:.4f} below the best baseline, {name} ({best:.4f}): use {name}."

@@ -52,7 +52,7 @@ def search_start(
 
     Raises:
         SpaceError: the space cannot be trained, or a number is out of range; ``field`` names it.
-        Conflict: the dataset is not READY.
+        Conflict: the dataset is not READY, or another search was started with ``start_token``.
     """
     check_trainable(space)
     if controller not in CONTROLLER_NAMES:
@@ -64,28 +64,32 @@ def search_start(
     ):
         if not low <= value <= high:
             raise SpaceError(f"{field} must be from {low} to {high}, but is {value}.", field=field)
+    if protocol.split == "temporal" and dataset.profile.get("timeline", ...) is None:
+        raise SpaceError(f"Dataset '{dataset.name}' has no times, so it cannot be split by time.", field="split")
     if dataset.state != DatasetState.READY:
         raise Conflict(f"Dataset '{dataset.name}' is {dataset.get_state_display().lower()}; a search needs a ready one.")
+    frozen = {
+        "name": name,
+        "dataset": dataset,
+        "space": space.to_json(),
+        "protocol": protocol.to_json(),
+        "controller": controller,
+        "planned_trials": planned_trials,
+        "workers": workers,
+        "seed": seed,
+    }
     try:
         with transaction.atomic():
-            search = Search.objects.create(
-                owner=owner,
-                name=name,
-                dataset=dataset,
-                space=space.to_json(),
-                protocol=protocol.to_json(),
-                controller=controller,
-                planned_trials=planned_trials,
-                workers=workers,
-                seed=seed,
-                start_token=start_token,
-            )
+            search = Search.objects.create(owner=owner, start_token=start_token, **frozen)
             for baseline_name in BASELINES:
                 baseline = Baseline.objects.create(search=search, name=baseline_name)
                 enqueue_on_commit(RUN_BASELINE, baseline.pk)
             enqueue_on_commit(ADVANCE_SEARCH, search.pk)
     except IntegrityError:
-        return Search.objects.get(start_token=start_token)
+        search = Search.objects.select_related("dataset").get(start_token=start_token)
+        if any(getattr(search, field) != value for field, value in frozen.items()):
+            # The form was taken back from the browser's history and changed.
+            raise Conflict(f"This form has started search {search.pk} already, with other settings.") from None
     return search
 
 

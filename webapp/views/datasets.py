@@ -17,14 +17,14 @@ from webapp.selectors.datasets import dataset_detected, datasets_page
 from webapp.services.datasets import dataset_confirm, dataset_upload
 from webapp.services.errors import Conflict
 from webapp.uploads import FORM_BYTES, upload_limit_bytes
-from webapp.views.paging import page_numbers
+from webapp.views.paging import page_numbers, search_text
 
 EDITABLE_STATES = (DatasetState.UPLOADED, DatasetState.INVALID)
 
 
 @require_safe
 def dataset_list(request: HttpRequest) -> HttpResponse:
-    text = request.GET.get("q", "")[:200].replace("\0", "")
+    text = search_text(request)
     page = datasets_page(text=text, page=request.GET.get("page", 1))
     return render(request, "datasets/list.html", {"page": page, "q": text, "page_numbers": page_numbers(page)})
 

@@ -44,7 +44,7 @@ from webapp.services.searches import (
     search_stop,
 )
 from webapp.templatetags.display import duration, score
-from webapp.views.paging import page_numbers
+from webapp.views.paging import page_numbers, search_text
 
 ACTIONS: dict[str, tuple[Callable[..., Search], str]] = {
     "pause": (search_pause, "Paused. Running trials keep their progress and go on after Resume."),
@@ -70,7 +70,7 @@ LIVE_MS = {SearchState.RUNNING: 1500, SearchState.FINISHING: 1500, SearchState.P
 
 @require_safe
 def search_list(request: HttpRequest) -> HttpResponse:
-    text, state = request.GET.get("q", "")[:200], request.GET.get("state", "")
+    text, state = search_text(request), request.GET.get("state", "")
     state = state if state in SearchState.values else ""
     page = searches_page(text=text, state=state, page=request.GET.get("page", 1))
     counts = search_counts()
@@ -124,7 +124,8 @@ def _start(request: HttpRequest, form: SearchForm) -> Search | None:
     except SpaceError as error:
         form.add_space_error(error)
     except Conflict as error:
-        form.add_error("dataset", str(error))
+        form.renew_token()
+        form.add_error(None, f"{error} Press Start again to start one as it stands here.")
     return None
 
 

@@ -12,12 +12,12 @@ from webapp.forms.spaces import SpaceForm, presets, space_text
 from webapp.models import Space
 from webapp.selectors.spaces import space_rows, spaces_page
 from webapp.services.spaces import space_create, space_delete, space_update
-from webapp.views.paging import page_numbers
+from webapp.views.paging import page_numbers, search_text
 
 
 @require_safe
 def space_list(request: HttpRequest) -> HttpResponse:
-    text = request.GET.get("q", "")[:200]
+    text = search_text(request)
     page = spaces_page(text=text, page=request.GET.get("page", 1))
     context = {"page": page, "rows": space_rows(page), "q": text, "presets": presets(), "page_numbers": page_numbers(page)}
     return render(request, "spaces/list.html", context)
