@@ -13,7 +13,7 @@ from torch import Tensor
 from gnn import kernels
 from gnn.errors import DataError
 from gnn.graph import Graph
-from gnn.metrics import TestScores, ValidationScores, means, ranking_metrics
+from gnn.metrics import TestScores, ValidationScores, list_metrics, means, ranking_metrics
 
 if TYPE_CHECKING:
     from gnn.interactions import Interactions
@@ -74,8 +74,8 @@ def build_targets(interactions: Interactions, index: np.ndarray, graph: Graph, a
 
 def evaluate_validation(scorer: Scorer, graph: Graph, targets: Targets, cutoffs: Sequence[int]) -> ValidationScores:
     """Rank the catalogue for each target user, training items masked, and compare with the held-out items."""
-    per_user = _rank(scorer, graph, targets, cutoffs, None)
-    return ValidationScores(means(per_user), per_user, targets.users)
+    per_user, overall = _rank(scorer, graph, targets, cutoffs, None)
+    return ValidationScores(means(per_user) | overall, per_user, targets.users)
 
 
 def evaluate_test(
@@ -86,11 +86,14 @@ def evaluate_test(
     Training items are masked and, as RecBole does, so are the validation items given as ``also_seen``:
     a user who has them would not be recommended them.
     """
-    per_user = _rank(scorer, graph, targets, cutoffs, also_seen)
-    return TestScores(means(per_user), per_user, targets.users)
+    per_user, overall = _rank(scorer, graph, targets, cutoffs, also_seen)
+    return TestScores(means(per_user) | overall, per_user, targets.users)
 
 
-def _rank(scorer: Scorer, graph: Graph, targets: Targets, cutoffs: Sequence[int], also_seen: Targets | None) -> dict[str, np.ndarray]:
+def _rank(
+    scorer: Scorer, graph: Graph, targets: Targets, cutoffs: Sequence[int], also_seen: Targets | None
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Metrics of each target user, and those of all their lists together."""
     seen_indptr, seen_items = _seen(graph, also_seen)
     length = min(max(cutoffs), graph.n_items)
     rows = max(1, SCORES_AT_ONCE // graph.n_items)
@@ -105,7 +108,8 @@ def _rank(scorer: Scorer, graph: Graph, targets: Targets, cutoffs: Sequence[int]
     pair = np.where(listed < 0, -1, row * graph.n_items + listed)
     wanted = np.repeat(np.arange(len(relevant)), relevant) * graph.n_items + targets.items
     place = np.minimum(np.searchsorted(wanted, pair), len(wanted) - 1)
-    return ranking_metrics(wanted[place] == pair, relevant, cutoffs)
+    per_user, overall = list_metrics(listed, graph.item_degree.cpu().numpy(), graph.n_users, cutoffs)
+    return ranking_metrics(wanted[place] == pair, relevant, cutoffs) | per_user, overall
 
 
 def top_unseen(scores: Tensor, users: np.ndarray, seen_indptr: np.ndarray, seen_items: np.ndarray, k: int) -> np.ndarray:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gnn.errors import SpaceError
 
-METRIC_NAMES = ("precision", "recall", "f1", "ndcg")
-MetricName = Literal["precision", "recall", "f1", "ndcg"]
+MetricName = Literal["precision", "recall", "f1", "ndcg", "map", "mrr", "hit"]
+METRIC_NAMES: tuple[str, ...] = get_args(MetricName)
+"""Metrics a search may maximise."""
+LIST_METRIC_NAMES = ("coverage", "gini", "novelty", "popularity")
+"""Metrics that are reported beside them and say nothing about relevance."""
 SplitKind = Literal["ratio", "leave_one_out", "temporal"]
 
 

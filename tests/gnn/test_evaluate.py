@@ -10,6 +10,7 @@ from gnn import evaluate
 from gnn.errors import DataError
 from gnn.evaluate import EmbeddingScorer, build_targets, evaluate_test, evaluate_validation, top_unseen
 from gnn.graph import build_graph
+from gnn.protocol import METRIC_NAMES
 from tests.gnn.toy import make_interactions, random_interactions
 
 
@@ -32,6 +33,9 @@ def brute_force(scores, masked, wanted, k):
         "recall": recall,
         "f1": 2 * precision * recall / (precision + recall) if sum(hits) else 0.0,
         "ndcg": sum(hit / math.log2(place + 2) for place, hit in enumerate(hits)) / best,
+        "map": sum(sum(hits[: place + 1]) / (place + 1) for place, hit in enumerate(hits) if hit) / min(len(wanted), k),
+        "mrr": 1 / (hits.index(True) + 1) if any(hits) else 0.0,
+        "hit": float(any(hits)),
     }
 
 
@@ -65,10 +69,23 @@ def test_both_evaluations_equal_brute_force(monkeypatch, scores_at_once, tied):
         assert result.users.tolist() == sorted(wanted)
         for k in cutoffs:
             expected = [brute_force(scores[user], masked.get(user, set()), wanted[user], k) for user in result.users.tolist()]
-            for name in ("precision", "recall", "f1", "ndcg"):
+            for name in METRIC_NAMES:
                 values = [user[name] for user in expected]
                 assert result.per_user[f"{name}@{k}"] == pytest.approx(values, abs=1e-6)
                 assert result.values[f"{name}@{k}"] == pytest.approx(np.mean(values), abs=1e-6)
+
+
+def test_lists_are_described_by_training_interactions():
+    # Item 0 has two training users, items 1 and 2 one each; user 0 is shown 2 and 3, user 1 is shown 3.
+    interactions = make_interactions([(0, 0), (1, 0), (0, 1), (1, 2), (0, 2), (1, 3)], 2, 4)
+    graph = build_graph(interactions, np.arange(4))
+    targets = build_targets(interactions, np.array([4, 5]), graph)
+    values = evaluate_validation(MatrixScorer([[0, 0, 2, 1], [0, -torch.inf, 0, 1]]), graph, targets, [2]).values
+    assert values["popularity@2"] == pytest.approx((1 / 2 + 0) / 2)
+    assert values["novelty@2"] == pytest.approx(1)
+    assert values["coverage@2"] == 2 / 4
+    # Sorted counts 0, 0, 1, 2: (-3*0 - 1*0 + 1*1 + 3*2) / (4 * 3).
+    assert values["gini@2"] == pytest.approx(7 / 12)
 
 
 def test_seen_items_are_never_listed_and_short_lists_end_in_minus_one():

@@ -20,7 +20,7 @@ def test_the_objective_and_all_list_lengths():
 @pytest.mark.parametrize(
     ("document", "field"),
     [
-        ({"metric": "mrr"}, "metric"),
+        ({"metric": "coverage"}, "metric"),
         ({"k": 0}, "k"),
         ({"split": "random"}, "split"),
         ({"seed": 1}, "seed"),

@@ -9,7 +9,6 @@ import pytest
 from django.core.files.storage import default_storage
 from django.db import OperationalError
 
-from gnn.baselines import linear
 from gnn.catalogue import build_space
 from gnn.errors import Diverged, OutOfMemory
 from gnn.protocol import Protocol
@@ -18,6 +17,7 @@ from tests.toy_dataset import toy_dataset
 from webapp.blobs import bytes_file
 from webapp.enums import Failure, RunState, SearchState
 from webapp.models import Search, Trial
+from webapp.selectors.searches import METRIC_LABELS
 from webapp.services import searches
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +65,7 @@ def test_a_search_runs_to_its_verdict() -> None:
     assert sorted(search.trials.values_list("told_order", flat=True)) == [1, 2, 3]
     for trial in search.trials.all():
         assert trial.reward == trial.scores["ndcg@20"]
-        assert set(trial.scores) == {f"{metric}@{k}" for metric in ("precision", "recall", "f1", "ndcg") for k in (10, 20)}
+        assert set(trial.scores) == {f"{metric}@{k}" for metric in METRIC_LABELS for k in (10, 20)}
         assert trial.curve.count() == trial.epochs == 3
     assert {baseline.state for baseline in search.baselines.all()} == {RunState.COMPLETED}
     runs = list(search.finalist_runs.select_related("trial"))
@@ -78,7 +78,7 @@ def test_a_search_runs_to_its_verdict() -> None:
 
 
 def test_a_search_goes_on_without_a_baseline_that_needs_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linear, "EASE_MAX_ITEMS", 1)
+    monkeypatch.setattr("gnn.baselines.linear.EASE_MAX_ITEMS", 1)
     search = run_everything(start(planned_trials=1))
     assert search.state == SearchState.FINISHED
     ease = search.baselines.get(name="ease")

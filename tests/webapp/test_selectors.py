@@ -295,4 +295,4 @@ def test_mean_and_sd_of_one_seed_has_no_deviation() -> None:
 
 
 def test_metric_labels() -> None:
-    assert [metric_label(name) for name in ("ndcg@20", "f1@5", "recall@10")] == ["NDCG@20", "F1@5", "Recall@10"]
+    assert [metric_label(name) for name in ("ndcg@20", "f1@5", "hit@10")] == ["NDCG@20", "F1@5", "Hit rate@10"]

@@ -7,7 +7,7 @@ from django import forms
 
 from gnn.catalogue import PRESETS, preset_space
 from gnn.errors import SpaceError
-from gnn.protocol import Protocol
+from gnn.protocol import METRIC_NAMES, Protocol
 from gnn.space import SearchSpace
 from webapp.enums import DatasetState
 from webapp.models import Dataset, Space
@@ -37,7 +37,9 @@ class SearchForm(forms.Form):
     name = forms.CharField(max_length=200, required=False, help_text="Left empty, it is named after the dataset and the controller.")
     dataset = forms.ModelChoiceField(Dataset.objects.none(), empty_label="Choose a dataset")
     space_source = forms.ChoiceField(label="Search space")
-    metric = forms.ChoiceField(choices=list(METRIC_LABELS.items()), initial=DEFAULTS.metric, label="Metric to maximise")
+    metric = forms.ChoiceField(
+        choices=[(name, METRIC_LABELS[name]) for name in METRIC_NAMES], initial=DEFAULTS.metric, label="Metric to maximise"
+    )
     k = forms.IntegerField(
         min_value=1, max_value=1000, initial=DEFAULTS.k, label="K", help_text="Length of the recommended list the metric looks at."
     )

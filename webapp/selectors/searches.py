@@ -19,7 +19,13 @@ from webapp.models import Baseline, FinalistRun, Search, Trial
 
 LEADERBOARD_TRIALS = 50
 
-METRIC_LABELS = {"precision": "Precision", "recall": "Recall", "f1": "F1", "ndcg": "NDCG"}
+METRIC_LABELS = {
+    "precision": "Precision", "recall": "Recall", "f1": "F1", "ndcg": "NDCG", "map": "MAP", "mrr": "MRR", "hit": "Hit rate",
+    "coverage": "Coverage", "gini": "Gini index", "novelty": "Novelty", "popularity": "Average popularity",
+}  # fmt: skip
+
+MAIN_METRICS = ("precision", "recall", "f1", "ndcg")
+"""Those that leaderboards and learning curves have room for."""
 
 BASELINE_LABELS = {"popularity": "Popularity", "itemknn": "ItemKNN", "gfcf": "GF-CF", "ease": "EASE", "ials": "iALS"}
 

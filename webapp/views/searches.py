@@ -21,7 +21,7 @@ from webapp.forms.spaces import choice_label
 from webapp.models import Search
 from webapp.queue import TRIALS_QUEUE
 from webapp.selectors.searches import (
-    METRIC_LABELS,
+    MAIN_METRICS,
     Progress,
     leaderboard,
     objective_of,
@@ -271,7 +271,7 @@ def _results_context(search: Search, state: Progress) -> dict[str, Any]:
         "rows": rows,
         "objective": objective,
         # The objective comes first, the other metrics at its K after it.
-        "metrics": [objective, *(f"{name}@{k}" for name in METRIC_LABELS if f"{name}@{k}" != objective)],
+        "metrics": [objective, *(f"{name}@{k}" for name in MAIN_METRICS if f"{name}@{k}" != objective)],
         "verdict": validation_verdict(rows, objective),
         "finished": search.state == SearchState.FINISHED,
         "tested": [row for row in rows if row.test_scores is not None],

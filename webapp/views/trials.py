@@ -14,7 +14,7 @@ from webapp.charts.architectures import draw_architecture
 from webapp.charts.trials import epoch_series, loss_figure, metrics_figure, thin
 from webapp.enums import RunState, SearchState
 from webapp.models import Trial
-from webapp.selectors.searches import METRIC_LABELS
+from webapp.selectors.searches import MAIN_METRICS, METRIC_LABELS
 from webapp.selectors.trials import decision_rows, trial_curve, trial_latest, trial_test_scores
 from webapp.templatetags.display import duration, score
 
@@ -72,8 +72,8 @@ def _trial(search_id: int, number: int) -> Trial:
 
 
 def _metrics(protocol: Protocol) -> list[str]:
-    """The metrics drawn by epoch: all four at the objective's K."""
-    return [f"{name}@{protocol.k}" for name in METRIC_LABELS]
+    """The metrics drawn by epoch, at the objective's K: the main ones and the objective."""
+    return [f"{name}@{protocol.k}" for name in dict.fromkeys((*MAIN_METRICS, protocol.metric))]
 
 
 def _retry_ms(trial: Trial) -> int | None:
@@ -107,5 +107,9 @@ def _facts_context(trial: Trial, protocol: Protocol) -> dict[str, Any]:
 
 
 def _rows(scores: Mapping[str, Any], protocol: Protocol) -> list[tuple[str, list[tuple[str, Any]]]]:
-    """(metric, its (name, value) at each list length) for a table of metrics."""
-    return [(label, [(f"{name}@{k}", scores.get(f"{name}@{k}")) for k in protocol.cutoffs]) for name, label in METRIC_LABELS.items()]
+    """(metric, its (name, value) at each list length) for a table of the metrics that were measured."""
+    return [
+        (label, [(f"{name}@{k}", scores.get(f"{name}@{k}")) for k in protocol.cutoffs])
+        for name, label in METRIC_LABELS.items()
+        if any(f"{name}@{k}" in scores for k in protocol.cutoffs)
+    ]
