@@ -1,4 +1,4 @@
-"""The library from a shell: ``python -m gnn fit|evaluate|baselines PATH``; prints one JSON object."""
+"""The library from a shell: ``python -m gnn fit|evaluate|baselines PATH``; prints a table, or one line of JSON."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import argparse
 import hashlib
 import json
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from gnn.baselines import BASELINES, fit_baseline
 from gnn.device import set_threads
-from gnn.errors import DataError, GnnError, SpaceError
+from gnn.errors import DataError, GnnError, SpaceError, TrainError
 from gnn.evaluate import EmbeddingScorer, Scorer, Targets, build_targets, evaluate_test, evaluate_validation
 from gnn.graph import Graph, build_graph
 from gnn.interactions import Interactions
@@ -26,6 +29,8 @@ from gnn.protocol import METRIC_NAMES, Protocol
 from gnn.snapshot import pack, unpack
 from gnn.space import Architecture
 from gnn.train import EpochReport, TrainConfig, fit
+
+PARTS = ("validation", "test")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GnnError as error:
         print(error, file=sys.stderr)
         return 1
-    print(json.dumps(report))
+    if options.json:
+        print(json.dumps(report))
+    else:
+        options.show(report, options)
     return 0
 
 
@@ -45,21 +53,22 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gnn", description="Train and judge recommenders on an interaction table.")
     commands = parser.add_subparsers(required=True)
     defaults = Protocol()
-    for name, run, help_text in (
-        ("fit", _fit, "train one architecture and print its validation scores"),
-        ("evaluate", _evaluate, "print the validation and test scores of a trained model"),
-        ("baselines", _baselines, "print the validation and test scores of the baselines"),
+    for name, run, show, help_text in (
+        ("fit", _fit, _print_model, "train one architecture and show its validation scores"),
+        ("evaluate", _evaluate, _print_model, "show the validation and test scores of a trained model"),
+        ("baselines", _baselines, _print_baselines, "show the validation and test scores of the baselines"),
     ):
         command = commands.add_parser(name, help=help_text, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, show=show)
         command.add_argument("path", type=Path, help="a delimited file, or a folder with train.csv, valid.csv and test.csv")
         command.add_argument("--split", choices=("ratio", "leave_one_out", "temporal"), default=defaults.split)
         command.add_argument("--split-seed", type=int, default=defaults.split_seed)
         command.add_argument("--metric", choices=METRIC_NAMES, default=defaults.metric)
         command.add_argument("--k", type=int, default=defaults.k, help="length of the recommended list")
         command.add_argument("--threads", type=int, default=torch.get_num_threads())
+        command.add_argument("--json", action="store_true", help="print one line of JSON instead of a table")
         if name == "fit":
-            command.add_argument("--architecture", default="{}", help="decisions as JSON text, or a file of it; the rest takes defaults")
+            command.add_argument("--arch", default="{}", help="decisions as JSON text, or a file of it; the rest takes defaults")
             command.add_argument("--max-epochs", type=int, default=defaults.max_epochs)
             command.add_argument("--patience", type=int, default=defaults.patience)
             command.add_argument("--seed", type=int, default=0)
@@ -67,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--out", type=Path, help="write the trained embeddings here")
         if name == "evaluate":
             command.add_argument("--model", type=Path, required=True, help="what fit wrote with --out")
+        if name == "baselines":
+            command.add_argument("--only", action="append", choices=BASELINES, help="one baseline; may be given again for more")
     return parser
 
 
@@ -100,15 +111,14 @@ class _Task:
 
 
 def _fit(options: argparse.Namespace) -> dict[str, Any]:
-    architecture = _architecture(options.architecture)
+    architecture = _architecture(options.arch)
     task = _Task(options)
     protocol = task.protocol
     model = build_model(architecture, task.graph, options.seed)
     config = TrainConfig(
         protocol.max_epochs, protocol.patience, protocol.objective, protocol.cutoffs, seed=options.seed, device=options.device
     )
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with _progress() as progress:
         bar = progress.add_task("training", total=protocol.max_epochs)
 
         def show(report: EpochReport) -> None:
@@ -143,7 +153,58 @@ def _evaluate(options: argparse.Namespace) -> dict[str, Any]:
 
 def _baselines(options: argparse.Namespace) -> dict[str, Any]:
     task = _Task(options)
-    return {name: task.scores(fit_baseline(name, task.graph, task.valid)) for name in BASELINES}
+    names = options.only or BASELINES
+    report: dict[str, Any] = {}
+    with _progress() as progress:
+        bar = progress.add_task("baselines", total=len(names))
+        for name in names:
+            progress.update(bar, description=name)
+            started = time.perf_counter()
+            try:
+                scorer = fit_baseline(name, task.graph, task.valid)
+            except TrainError as error:
+                report[name] = {"error": str(error)}
+            else:
+                report[name] = {"seconds": time.perf_counter() - started, **task.scores(scorer)}
+            progress.advance(bar)
+    return report
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _print_model(report: dict[str, Any], options: argparse.Namespace) -> None:
+    """What is known of one model line by line, then its scores by metric and part."""
+    parts = [part for part in PARTS if part in report]
+    for name, value in report.items():
+        if name not in parts:
+            print(f"{name}: {json.dumps(value)}")
+    table = _table("metric", *parts)
+    for metric in report["validation"]:
+        table.add_row(metric, *(f"{report[part][metric]:.4f}" for part in parts))
+    Console().print(table)
+
+
+def _print_baselines(report: dict[str, Any], options: argparse.Namespace) -> None:
+    """The objective, recall and NDCG of each baseline, and why one has none."""
+    metrics = dict.fromkeys(f"{name}@{options.k}" for name in (options.metric, "recall", "ndcg"))
+    table = _table("baseline", *(f"{part}\n{metric}" for metric in metrics for part in PARTS))
+    for name, scores in report.items():
+        if "error" in scores:
+            print(f"{name}: {scores['error']}")
+        else:
+            table.add_row(name, *(f"{scores[part][metric]:.4f}" for metric in metrics for part in PARTS))
+    Console().print(table)
+
+
+def _table(first: str, *headings: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column(first)
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table
 
 
 def _architecture(text: str) -> Architecture:
