@@ -25,7 +25,7 @@ from gnn.graph import Graph, build_graph
 from gnn.interactions import Interactions
 from gnn.loading import load
 from gnn.model import build_model
-from gnn.protocol import METRIC_NAMES, Protocol
+from gnn.protocol import METRIC_NAMES, SPLIT_KINDS, Protocol
 from gnn.snapshot import pack, unpack
 from gnn.space import Architecture
 from gnn.train import EpochReport, TrainConfig, fit
@@ -61,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=help_text, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
         command.set_defaults(run=run, show=show)
         command.add_argument("path", type=Path, help="a delimited file, or a folder with train.csv, valid.csv and test.csv")
-        command.add_argument("--split", choices=("ratio", "leave_one_out", "temporal"), default=defaults.split)
+        command.add_argument("--split", choices=SPLIT_KINDS, default=defaults.split, help="how to split a file")
+        command.add_argument("--folds", type=int, default=defaults.folds, help="parts of a cross-validation, --split k_fold")
+        command.add_argument("--fold", type=int, default=defaults.fold, help="the part that tests, counted from 0; the next one validates")
         command.add_argument("--split-seed", type=int, default=defaults.split_seed)
         command.add_argument("--metric", choices=METRIC_NAMES, default=defaults.metric)
         command.add_argument("--k", type=int, default=defaults.k, help="length of the recommended list")
@@ -85,7 +87,7 @@ class _Task:
     """A split table, ready to train and judge on."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        names = ("split", "split_seed", "metric", "k", "max_epochs", "patience")
+        names = ("split", "split_seed", "folds", "fold", "metric", "k", "max_epochs", "patience")
         self.protocol = Protocol.from_json({name: getattr(options, name) for name in names if hasattr(options, name)})
         loaded = load(options.path, self.protocol)
         self.interactions: Interactions = loaded.interactions

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from gnn import sources
@@ -13,9 +12,7 @@ from gnn.errors import DataError
 from gnn.interactions import Interactions
 from gnn.protocol import Protocol
 from gnn.sources.builder import InteractionsBuilder
-from gnn.splits import Split, split
-
-PARTS = ("train", "valid", "test")
+from gnn.splits import PARTS, Split, predefined, split
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +34,7 @@ def load(path: Path, protocol: Protocol) -> SplitInteractions:
         interactions = _read(path)
         return SplitInteractions(interactions, split(interactions, protocol))
     parts = [_read(path / f"{part}.csv") for part in PARTS]
-    limits = np.cumsum([0, *(len(part) for part in parts)])
-    indexes = (np.arange(start, stop) for start, stop in zip(limits[:-1], limits[1:], strict=True))
-    return SplitInteractions(_concatenate(parts), Split(*indexes))
+    return SplitInteractions(_concatenate(parts), predefined([len(part) for part in parts]))
 
 
 def _read(path: Path) -> Interactions:

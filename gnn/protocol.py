@@ -13,7 +13,8 @@ METRIC_NAMES: tuple[str, ...] = get_args(MetricName)
 """Metrics a search may maximise."""
 LIST_METRIC_NAMES = ("coverage", "gini", "novelty", "popularity")
 """Metrics that are reported beside them and say nothing about relevance."""
-SplitKind = Literal["ratio", "leave_one_out", "temporal"]
+SplitKind = Literal["ratio", "leave_one_out", "temporal", "k_fold"]
+SPLIT_KINDS: tuple[str, ...] = get_args(SplitKind)
 
 
 class Protocol(BaseModel):
@@ -22,11 +23,15 @@ class Protocol(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     split: SplitKind = "ratio"
-    """ratio: a share of each user's interactions; leave_one_out: each user's last two; temporal: global time."""
+    """ratio: a share of each user's interactions; leave_one_out: each user's last two; temporal: global time; k_fold: cross-validation."""
     valid_fraction: float = Field(default=0.1, gt=0, lt=0.5)
     """Share of interactions kept for validation (ratio and temporal)."""
     test_fraction: float = Field(default=0.1, gt=0, lt=0.5)
     """Share of interactions kept for the final test (ratio and temporal)."""
+    folds: int = Field(default=5, ge=3, le=100)
+    """Parts of a cross-validation (k_fold)."""
+    fold: int = Field(default=0, ge=0, lt=100)
+    """The part that tests; the next one validates (k_fold)."""
     metric: MetricName = "ndcg"
     k: int = Field(default=20, ge=1, le=1000)
     """Length of the recommended list the objective looks at."""
@@ -46,6 +51,8 @@ class Protocol(BaseModel):
             raise ValueError(
                 f"valid_fraction {self.valid_fraction} and test_fraction {self.test_fraction} leave less than a tenth for training"
             )
+        if self.fold >= self.folds:
+            raise ValueError(f"fold must be below the number of folds, {self.folds}, but is {self.fold}")
         if not self.ks or any(not 1 <= k <= 1000 for k in self.ks):
             raise ValueError(f"ks must be list lengths from 1 to 1000, but are {list(self.ks)}")
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, np.dtype[np.int64]]
 _TRAIN, _VALID, _TEST = 0, 1, 2
+PARTS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,9 @@ def split(interactions: Interactions, protocol: Protocol) -> Split:
     - leave_one_out: each user's last interaction tests and the one before validates, by time, or by row
       where there is no time. One always stays in training.
     - temporal: the newest shares of all interactions test and validate; ties keep the order of rows.
+    - k_fold: each user's interactions are dealt to the folds in random order. The fold that the protocol names
+      tests and the next one validates, so over all of them each interaction tests once. A user with fewer
+      interactions than folds may have none in training.
 
     Raises:
         DataError: training, validation or test would be empty.
@@ -43,15 +48,30 @@ def split(interactions: Interactions, protocol: Protocol) -> Split:
         part = _temporal(interactions, protocol)
     elif protocol.split == "leave_one_out":
         part = _leave_one_out(interactions)
+    elif protocol.split == "k_fold":
+        part = _k_fold(interactions, protocol)
     else:
         part = _ratio(interactions, protocol)
     parts = Split(*(np.flatnonzero(part == which).astype(np.int64) for which in (_TRAIN, _VALID, _TEST)))
-    for name in ("train", "valid", "test"):
+    for name in PARTS:
         if len(getattr(parts, name)) == 0:
             raise DataError(
                 f"A {protocol.split} split of {len(interactions)} interactions by {interactions.n_users} users leaves none for '{name}'."
             )
     return parts
+
+
+def predefined(lengths: Sequence[int]) -> Split:
+    """The split of interactions that lie in the order of :data:`PARTS`, ``lengths`` of each.
+
+    Raises:
+        DataError: a part is empty.
+    """
+    for name, length in zip(PARTS, lengths, strict=True):
+        if length == 0:
+            raise DataError(f"The given split has no interaction for '{name}'.")
+    limits = np.cumsum([0, *lengths])
+    return Split(*(np.arange(start, stop, dtype=np.int64) for start, stop in zip(limits[:-1], limits[1:], strict=True)))
 
 
 def _ratio(interactions: Interactions, protocol: Protocol) -> Array:
@@ -62,6 +82,15 @@ def _ratio(interactions: Interactions, protocol: Protocol) -> Array:
     test = np.where((test == 0) & (count - valid > 1), 1, test)
     valid = np.where((valid == 0) & (count - test > 1), 1, valid)
     return _cut(from_end, valid, test)
+
+
+def _k_fold(interactions: Interactions, protocol: Protocol) -> Array:
+    generator = np.random.default_rng(protocol.split_seed)
+    place, _ = _places(interactions.user, generator.permutation(len(interactions)))
+    # Dealing starts at a random fold for each user, so that short histories do not all land in the first ones.
+    start = generator.integers(protocol.folds, size=interactions.n_users)
+    fold = (place + start[interactions.user]) % protocol.folds
+    return np.where(fold == protocol.fold, _TEST, np.where(fold == (protocol.fold + 1) % protocol.folds, _VALID, _TRAIN))
 
 
 def _leave_one_out(interactions: Interactions) -> Array:

@@ -51,7 +51,8 @@ class PreparedCache:
 
     def get(self, data: str, protocol: Protocol, load: Callable[[], Interactions]) -> PreparedData:
         """The prepared form of the dataset whose content hash is ``data``; ``load`` is called on a miss."""
-        key = (data, protocol.split, protocol.valid_fraction, protocol.test_fraction, protocol.split_seed)
+        shares = (protocol.valid_fraction, protocol.test_fraction, protocol.folds, protocol.fold)
+        key = (data, protocol.split, *shares, protocol.split_seed)
         if key not in self._entries:
             self._entries[key] = prepare(load(), protocol)
         self._entries.move_to_end(key)

@@ -26,6 +26,8 @@ def test_the_objective_and_all_list_lengths():
         ({"seed": 1}, "seed"),
         ({"valid_fraction": 0.6}, "valid_fraction"),
         ({"valid_fraction": 0.45, "test_fraction": 0.45}, None),
+        ({"folds": 2}, "folds"),
+        ({"folds": 4, "fold": 4}, None),
         ({"ks": []}, None),
         ({"ks": [0]}, None),
         ([], None),

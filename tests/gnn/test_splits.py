@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gnn.errors import DataError, SpaceError
-from gnn.protocol import Protocol
-from gnn.splits import split
+from gnn.protocol import SPLIT_KINDS, Protocol
+from gnn.splits import PARTS, predefined, split
 from tests.gnn.toy import make_interactions
 
 
@@ -19,7 +19,7 @@ def by_user(counts, timestamp=None):
 @settings(max_examples=40, deadline=None)
 @given(
     counts=st.lists(st.integers(1, 12), min_size=3, max_size=12).filter(lambda counts: max(counts) >= 3 and sum(counts) >= 20),
-    kind=st.sampled_from(["ratio", "leave_one_out", "temporal"]),
+    kind=st.sampled_from(SPLIT_KINDS),
     seed=st.integers(0, 5),
 )
 def test_parts_are_disjoint_cover_everything_and_repeat(counts, kind, seed):
@@ -31,7 +31,16 @@ def test_parts_are_disjoint_cover_everything_and_repeat(counts, kind, seed):
         assert getattr(parts, name).tolist() == sorted(getattr(parts, name).tolist()) == getattr(again, name).tolist()
     together = np.concatenate([parts.train, parts.valid, parts.test])
     assert sorted(together.tolist()) == list(range(len(interactions)))
-    if kind != "temporal":
+    if kind == "temporal":
+        time = interactions.timestamp
+        assert time[parts.train].max() <= time[parts.valid].min() <= time[parts.valid].max() <= time[parts.test].min()
+    if kind == "leave_one_out":
+        for part in (parts.valid, parts.test):
+            assert np.bincount(interactions.user[part]).max() == 1
+        latest = np.full(len(counts), -1)
+        np.maximum.at(latest, interactions.user, interactions.timestamp)
+        assert interactions.timestamp[parts.test].tolist() == latest[interactions.user[parts.test]].tolist()
+    if kind in ("ratio", "leave_one_out"):
         assert set(interactions.user[parts.train].tolist()) == set(interactions.user.tolist())
 
 
@@ -40,6 +49,27 @@ def test_ratio_counts_per_user():
     parts = split(interactions, Protocol(valid_fraction=0.1, test_fraction=0.2))
     assert np.bincount(interactions.user[parts.test], minlength=6).tolist() == [4, 2, 1, 1, 0, 8]
     assert np.bincount(interactions.user[parts.valid], minlength=6).tolist() == [2, 1, 1, 0, 0, 4]
+
+
+@settings(max_examples=30, deadline=None)
+@given(counts=st.lists(st.integers(5, 12), min_size=3, max_size=12), folds=st.integers(3, 5), seed=st.integers(0, 5))
+def test_over_all_folds_each_interaction_tests_and_validates_once(counts, folds, seed):
+    interactions = by_user(counts)
+    parts = [split(interactions, Protocol(split="k_fold", folds=folds, fold=fold, split_seed=seed)) for fold in range(folds)]
+    for name in ("valid", "test"):
+        assert sorted(np.concatenate([getattr(part, name) for part in parts]).tolist()) == list(range(len(interactions)))
+    for fold, part in enumerate(parts):
+        assert part.valid.tolist() == parts[(fold + 1) % folds].test.tolist()
+        # Each user gives each fold its share, up to rounding.
+        given_up = np.bincount(interactions.user[part.test], minlength=len(counts))
+        assert (np.abs(given_up - np.array(counts) / folds) < 1).all()
+
+
+def test_a_given_split_keeps_the_order_of_its_parts():
+    parts = predefined([3, 1, 2])
+    assert [getattr(parts, name).tolist() for name in PARTS] == [[0, 1, 2], [3], [4, 5]]
+    with pytest.raises(DataError, match="no interaction for 'valid'"):
+        predefined([3, 0, 2])
 
 
 def test_another_seed_gives_another_split():
