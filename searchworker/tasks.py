@@ -61,8 +61,18 @@ def reap() -> None:
 
 
 @app.task(name=queue.ADVANCE_SEARCH)
-@transaction.atomic
 def advance_search(search_id: int) -> None:
+    try:
+        _advance(search_id)
+    except (InterfaceError, OperationalError):
+        raise  # the database was away; the reaper wakes the search again
+    except Exception as error:
+        searches.search_break_off(search_id=search_id, message=f"The search cannot go on. {type(error).__name__}: {error}")
+        raise
+
+
+@transaction.atomic
+def _advance(search_id: int) -> None:
     search = searches.search_lock(search_id)
     if search.state == SearchState.RUNNING:
         _advance_running(search)

@@ -16,7 +16,7 @@ from searchworker import tasks
 from tests.toy_dataset import toy_dataset
 from webapp.blobs import bytes_file
 from webapp.enums import Failure, RunState, SearchState
-from webapp.models import Search, Trial
+from webapp.models import ControllerState, Search, Trial
 from webapp.selectors.searches import METRIC_LABELS
 from webapp.services import searches
 
@@ -240,3 +240,17 @@ def test_a_space_smaller_than_the_budget_ends_the_search_early() -> None:
     search = run_everything(start(space=space, planned_trials=9, workers=4))
     assert search.state == SearchState.FINISHED
     assert search.trials.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_controller_state_that_cannot_be_read_ends_the_search_with_a_message() -> None:
+    search = start()
+    tasks.advance_search(search.pk)
+    tasks.run_trial(search.trials.get().pk)
+    ControllerState.objects.filter(search=search).update(data=b"of another version")
+    with pytest.raises(ValueError, match="."):
+        tasks.advance_search(search.pk)
+    search.refresh_from_db()
+    assert search.state == SearchState.FAILED
+    assert search.message.startswith("The search cannot go on. ValueError: ")
+    assert search.trials.get().state == RunState.COMPLETED

@@ -207,6 +207,28 @@ def test_an_unexpected_error_does_not_leave_the_dataset_hanging(db: None, sent: 
     assert "unexpected error" in dataset.message
 
 
+def test_a_file_that_kills_its_worker_again_and_again_is_given_up(db: None, sent: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = upload(ratings())
+    dataset_confirm(dataset_id=dataset.pk, mapping=MAPPING)
+
+    class Killed(BaseException):
+        """As sudden as SIGKILL: nothing after it runs."""
+
+    def die(*_: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("webapp.services.datasets._ingest", die)
+        for _ in range(3):
+            with pytest.raises(Killed):
+                dataset_ingest(dataset_id=dataset.pk)
+    given_up = dataset_ingest(dataset_id=dataset.pk)
+    assert given_up.state == DatasetState.INVALID
+    assert "died 3 times" in given_up.message
+    dataset_confirm(dataset_id=dataset.pk, mapping=MAPPING)
+    assert dataset_ingest(dataset_id=dataset.pk).state == DatasetState.READY
+
+
 def test_a_lost_file_is_told(db: None, sent: list[Any]) -> None:
     dataset = dataset_confirm(dataset_id=upload(ratings()).pk, mapping=MAPPING)
     Blob.objects.all().delete()

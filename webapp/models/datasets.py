@@ -21,6 +21,8 @@ class Dataset(models.Model):
     """How the file is read: delimiter, header, and the column of each role (``gnn.sources``)."""
     data_blob = models.CharField(max_length=64, blank=True)
     """The interactions as Parquet, once READY."""
+    ingest_attempts = models.PositiveIntegerField(default=0)
+    """How many times a worker began to read the file as mapped."""
     profile = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
     ingested_at = models.DateTimeField(null=True)

@@ -12,6 +12,7 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.core.files.temp import NamedTemporaryFile
 from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
 from gnn import sources
@@ -27,6 +28,11 @@ from webapp.services.errors import Conflict
 logger = logging.getLogger(__name__)
 
 MAX_MESSAGE = 2000
+MAX_INGEST_ATTEMPTS = 3
+LOST_MESSAGE = (
+    f"The worker died {MAX_INGEST_ATTEMPTS} times while reading this file, most likely for lack of memory. "
+    "Use a larger machine or a smaller file, then confirm the columns again."
+)
 
 
 def dataset_upload(*, owner: User | None, name: str, filename: str, file: File[Any]) -> Dataset:
@@ -50,7 +56,7 @@ def dataset_confirm(*, dataset_id: int, mapping: Mapping) -> Dataset:
     document = mapping.to_json()
     with transaction.atomic():
         waiting = Dataset.objects.filter(pk=dataset_id, state__in=(DatasetState.UPLOADED, DatasetState.INVALID))
-        started = waiting.update(state=DatasetState.INGESTING, mapping=document, message="")
+        started = waiting.update(state=DatasetState.INGESTING, mapping=document, message="", ingest_attempts=0)
         if started:
             enqueue_on_commit(INGEST_DATASET, dataset_id)
         dataset = Dataset.objects.get(pk=dataset_id)
@@ -83,6 +89,11 @@ def dataset_ingest(*, dataset_id: int) -> Dataset:
         return dataset
     # The mapping is part of the condition: after a correction, a late run with the old one must not win.
     same = Dataset.objects.filter(pk=dataset_id, state=DatasetState.INGESTING, mapping=dataset.mapping)
+    if dataset.ingest_attempts >= MAX_INGEST_ATTEMPTS:
+        same.update(state=DatasetState.INVALID, message=LOST_MESSAGE)
+        dataset.refresh_from_db()
+        return dataset
+    same.update(ingest_attempts=F("ingest_attempts") + 1)
     try:
         _ingest(dataset, same)
     except DataError as error:

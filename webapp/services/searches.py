@@ -15,7 +15,7 @@ from gnn.catalogue import check_trainable
 from gnn.errors import SpaceError
 from gnn.protocol import Protocol
 from gnn.space import SearchSpace
-from webapp.enums import ENDED_RUN_STATES, IN_FLIGHT_RUN_STATES, DatasetState, RunState, SearchState
+from webapp.enums import ACTIVE_SEARCH_STATES, ENDED_RUN_STATES, IN_FLIGHT_RUN_STATES, DatasetState, RunState, SearchState
 from webapp.models import Baseline, ControllerState, Dataset, FinalistRun, Search, Trial
 from webapp.queue import ADVANCE_SEARCH, RUN_BASELINE, RUN_TRIAL, enqueue_on_commit
 from webapp.services.baselines import BASELINES
@@ -150,6 +150,14 @@ def search_finish_now(*, search_id: int) -> Search:
 
 def search_fail(search: Search, *, message: str) -> None:
     _end(search, state=SearchState.FAILED, message=message)
+
+
+@transaction.atomic
+def search_break_off(*, search_id: int, message: str) -> None:
+    """Fail a search whose round raised an unexpected error, which would come again at every round."""
+    search = search_lock(search_id)
+    if search.state in ACTIVE_SEARCH_STATES:
+        search_fail(search, message=message)
 
 
 def search_finish(search: Search, *, message: str) -> None:
