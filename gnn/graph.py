@@ -111,7 +111,7 @@ def build_graph(interactions: Interactions, train_index: np.ndarray) -> Graph:
     latest occurrence (by time; by row where there is no time).
 
     Raises:
-        DataError: there is no training interaction.
+        DataError: there is no training interaction, or one has a weight that is not finite.
     """
     train_index = np.asarray(train_index, dtype=np.int64)
     if len(train_index) == 0:
@@ -160,6 +160,8 @@ def _edge_buckets(interactions: Interactions, kept: np.ndarray) -> tuple[np.ndar
     n_buckets = 1
     if interactions.weight is not None:
         weight = interactions.weight[kept]
+        if not np.isfinite(weight).all():
+            raise DataError(f"{int((~np.isfinite(weight)).sum())} of {len(weight)} training interactions have a weight that is not finite.")
         levels = np.unique(weight)
         limits = levels[1:] if len(levels) <= WEIGHT_LEVELS else _quantile_limits(weight, WEIGHT_QUANTILES)
         bucket = np.searchsorted(limits, weight, side="right")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.nn.functional import softplus
 
 from gnn.sampling import UserBlock
 
@@ -16,9 +18,68 @@ def bpr(positive: Tensor, negative: Tensor) -> Tensor:
     """Bayesian personalised ranking (Rendle et al. 2009, arXiv 1205.2618): mean of -log sigmoid(positive - negative).
 
     Args:
-        positive, negative: scores of the seen and the unseen item of each pair, [pairs].
+        positive: scores of the seen items, [P].
+        negative: scores of the unseen items each is compared with, [P, N].
     """
-    return torch.nn.functional.softplus(negative - positive).mean()
+    return softplus(negative - positive[:, None]).mean()
+
+
+def bce(positive: Tensor, negative: Tensor) -> Tensor:
+    """Binary cross-entropy: mean of -log sigmoid(positive) plus mean of -log(1 - sigmoid(negative)); [P] and [P, N]."""
+    return softplus(-positive).mean() + softplus(negative).mean()
+
+
+def constrained_bce(positive: Tensor, negative: Tensor, positive_weight: Tensor, negative_weight: Tensor) -> Tensor:
+    """UltraGCN's constraint (Mao et al. 2021, arXiv 2110.15114): cross-entropy with a weight per pair.
+
+    Args:
+        positive, positive_weight: [P].
+        negative, negative_weight: [P, N].
+    """
+    return (positive_weight * softplus(-positive)).mean() + (negative_weight * softplus(negative)).mean()
+
+
+def margin_loss(positive: Tensor, negative: Tensor, margin: float) -> Tensor:
+    """Hinge: mean of max(0, margin - positive + negative); [P] and [P, N]."""
+    return torch.relu(margin - positive[:, None] + negative).mean()
+
+
+def cosine_contrastive(positive: Tensor, negative: Tensor, margin: float, weight: float) -> Tensor:
+    """SimpleX's CCL (Mao et al. 2021, arXiv 2109.12613): mean of 1 - positive plus weight times mean of max(0, negative - margin).
+
+    Args:
+        positive, negative: cosines, [P] and [P, N].
+    """
+    return (1 - positive).mean() + weight * torch.relu(negative - margin).mean()
+
+
+def sampled_softmax(positive: Tensor, candidates: Tensor, same: Tensor) -> Tensor:
+    """Mean of -log softmax of each positive among itself and the candidates.
+
+    Args:
+        positive: scores over temperature, corrected for popularity or not, [P].
+        candidates: those of the items that stand for the catalogue, [P, C].
+        same: where a candidate is the positive itself and must not count twice, bool [P, C].
+    """
+    others = candidates.masked_fill(same, -torch.inf)
+    return (torch.logsumexp(torch.cat([positive[:, None], others], dim=1), dim=1) - positive).mean()
+
+
+def alignment(users: Tensor, items: Tensor) -> Tensor:
+    """Mean squared distance between users and their items, both of unit length, [P, d]."""
+    return (users - items).square().sum(1).mean()
+
+
+def uniformity(x: Tensor) -> Tensor:
+    """Log of the mean of exp(-2 d^2) over all pairs of distinct rows of x, of unit length, [P, d]; 0 for a single row.
+
+    With :func:`alignment` it is DirectAU (Wang et al. 2022, arXiv 2206.12811).
+    """
+    if len(x) < 2:
+        return x.sum() * 0
+    first, second = torch.triu_indices(len(x), len(x), 1, device=x.device)
+    squared = 2 - 2 * (x @ x.t())[first, second]
+    return torch.logsumexp(-2 * squared, dim=0) - math.log(len(squared))
 
 
 def catalogue_softmax(users: Tensor, items: Tensor, block: UserBlock, temperature: float, rows_at_once: int) -> Tensor:

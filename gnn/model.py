@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gnn.graph import Graph
 from gnn.layers import Block, make_operator
@@ -22,6 +23,15 @@ class Draw:
     """What chance decides during one training pass."""
 
     generator: torch.Generator
+    noise: float = 0.0
+    """Length of the noise added to each layer's output."""
+
+    def disturb(self, x: Tensor) -> Tensor:
+        """Add noise of the same length to every row, in the orthant the row is in, as SimGCL does."""
+        if self.noise == 0:
+            return x
+        direction = functional.normalize(torch.rand(x.shape, generator=self.generator))
+        return x + self.noise * x.detach().sign() * direction.to(x.device)
 
     def hide(self, x: Tensor, share: float) -> Tensor:
         """Set a share of the entries to zero and scale up the others, so that the mean stays."""
@@ -86,24 +96,30 @@ class Recommender(nn.Module):
         """
         return self.embed(self.propagate(draw))
 
-    def propagate(self, draw: Draw | None) -> list[Tensor]:
-        """The node embeddings and the outputs of all layers, each [nodes, node_dim]."""
-        settings, graph, x = self.settings, self.graph, self.nodes
+    def propagate(self, draw: Draw | None, graph: Graph | None = None) -> list[Tensor]:
+        """The node embeddings and the outputs of all layers, each [nodes, node_dim].
+
+        Args:
+            draw: the chance of a training step, or None.
+            graph: another graph of the same nodes; edge dropout is then left out.
+        """
+        settings, x = self.settings, self.nodes
         hidden = 0.0
         if draw is not None:
             x = draw.hide(x, settings.dropout)
             hidden = settings.message_dropout
-            if settings.edge_dropout:
-                graph = graph.without_edges(settings.edge_dropout, draw.generator)
+            if settings.edge_dropout and graph is None:
+                graph = self.graph.without_edges(settings.edge_dropout, draw.generator)
+        graph = graph or self.graph
         outputs = [x]
         for layer in self.layers:
-            x = layer(x, outputs[0], graph, self.edges, lambda y: y if draw is None else draw.hide(y, hidden))
+            x = layer(x, outputs[0], graph, self.edges, lambda y: y if draw is None else draw.disturb(draw.hide(y, hidden)))
             outputs.append(x)
         return outputs
 
     def embed(self, outputs: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Users and items to be multiplied, from the outputs of all layers."""
-        combined = self._combine(outputs)
+        combined = self.combine(outputs)
         users, items = combined[: self.graph.n_users], combined[self.graph.n_users :]
         if self.scorer is not None:
             users, items = self.scorer(users, items)
@@ -113,7 +129,8 @@ class Recommender(nn.Module):
             items = torch.cat([items, self.settings.temperature * self.item_bias[:, None]], dim=1)
         return users, items
 
-    def _combine(self, outputs: list[Tensor]) -> Tensor:
+    def combine(self, outputs: list[Tensor]) -> Tensor:
+        """One embedding per node, [nodes, d'], before the scorer."""
         if self.combination is not None:
             combined: Tensor = self.combination(outputs)
             return combined

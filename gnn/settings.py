@@ -5,9 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gnn.catalogue import CATALOGUE, check_heads
-from gnn.catalogue.choices import ATTENTION_OPERATORS, NATURAL_SCORER, NONLINEAR_OPERATORS, PROPAGATING_OPERATORS, TEMPERED_LOSSES
+from gnn.catalogue.choices import (
+    ATTENTION_OPERATORS,
+    LOGISTIC_LOSSES,
+    NATURAL_SCORER,
+    NONLINEAR_OPERATORS,
+    PROPAGATING_OPERATORS,
+    SCORED_LOSSES,
+    TEMPERED_LOSSES,
+)
 from gnn.errors import SpaceError
 from gnn.space import Architecture, Choice
+
+COSINE_TEMPERATURE = 0.2
+"""Of objectives that read scores as log odds: cosines as they are would never leave the middle of the scale."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,21 @@ class Settings:
     edge_dropout: float
     l2: float
     loss: str
+    negatives: str
+    negative_count: int
+    candidates: str
+    corrected: bool
+    popularity_offset: float
+    margin: float
+    negative_weight: float
+    uniformity: float
     temperature: float
+    """Training divides scores by it."""
+    contrastive: str
+    contrastive_weight: float
+    contrastive_temperature: float
+    contrastive_drop: float
+    contrastive_noise: float
     learning_rate: float
 
     @classmethod
@@ -48,21 +73,42 @@ class Settings:
         """
         read = _Reader(architecture)
         loss = read.text("loss")
+        own = NATURAL_SCORER[loss]
+        scorer = str(architecture.get("scorer", own)) if loss in SCORED_LOSSES else own
         return cls(
             node_dim=read.whole("node_dim"),
             edge_dim=read.whole("edge_dim"),
             layers=tuple(read.layer(layer) for layer in range(1, read.n_layers + 1)),
             combination=read.text("combination"),
-            scorer=str(architecture.get("scorer", NATURAL_SCORER[loss])),
-            item_bias=read.text("item_bias") == "learned",
+            scorer=scorer,
+            item_bias=loss in SCORED_LOSSES and read.text("item_bias") == "learned",
             dropout=read.number("dropout"),
             message_dropout=read.number("message_dropout"),
             edge_dropout=read.number("edge_dropout"),
             l2=read.number("l2"),
             loss=loss,
-            temperature=read.number("temperature") if loss in TEMPERED_LOSSES else 1.0,
+            negatives=read.text("negatives"),
+            negative_count=read.whole("negative_count"),
+            candidates=read.text("candidates"),
+            corrected=read.text("popularity_correction") == "logq",
+            popularity_offset=read.number("popularity_offset"),
+            margin=read.number("margin"),
+            negative_weight=read.number("negative_weight"),
+            uniformity=read.number("uniformity"),
+            temperature=_temperature(loss, scorer, read.number("temperature")),
+            contrastive=read.text("contrastive"),
+            contrastive_weight=read.number("contrastive_weight"),
+            contrastive_temperature=read.number("contrastive_temperature"),
+            contrastive_drop=read.number("contrastive_drop"),
+            contrastive_noise=read.number("contrastive_noise"),
             learning_rate=read.number("learning_rate"),
         )
+
+
+def _temperature(loss: str, scorer: str, chosen: float) -> float:
+    if loss in TEMPERED_LOSSES:
+        return chosen
+    return COSINE_TEMPERATURE if scorer == "cosine" and loss in LOGISTIC_LOSSES else 1.0
 
 
 class _Reader:

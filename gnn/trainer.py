@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,18 +11,11 @@ from torch import Tensor
 from gnn.errors import Diverged, TrainError
 from gnn.evaluate import Targets
 from gnn.graph import Graph
-from gnn.losses import bpr, catalogue_softmax
 from gnn.metrics import ValidationScores
 from gnn.model import Draw, Recommender
-from gnn.sampling import NegativeSampler, PairBlock, UserBlock, pair_blocks, user_blocks
+from gnn.objectives import make_objective
 from gnn.snapshot import adam_tensors, pack, prefixed, restore_adam, unpack, without_prefix
 
-MIN_STEPS = 8
-"""Steps of an epoch that a small dataset gets at least, where its users allow."""
-USERS_PER_STEP = (16, 512)
-"""Fewest and most users in a softmax step: fewer are too noisy, more update too seldom."""
-PAIRS_PER_STEP = (256, 8192)
-"""Fewest and most interactions in a BPR step."""
 SCORES_AT_ONCE = 2**23
 """Scores of a softmax step held in memory at a time (32 MiB)."""
 COLLAPSED = 1e-8
@@ -40,9 +32,7 @@ class Trainer:
         self.settings = model.settings
         self.generator = torch.Generator().manual_seed(seed)
         self.optimizer = torch.optim.Adam(model.parameters(), lr=self.settings.learning_rate, fused=True)
-        self.sampler = NegativeSampler(graph) if self.settings.loss == "bpr" else None
-        self.users_per_step = _step_size(graph.n_users, MIN_STEPS, USERS_PER_STEP)
-        self.pairs_per_step = _step_size(graph.n_edges, 2 * MIN_STEPS, PAIRS_PER_STEP)
+        self.objective = make_objective(model, graph)
         self.rows_at_once = max(1, SCORES_AT_ONCE // graph.n_items)
         self.epoch = 0
         self.best_epoch = 0
@@ -55,21 +45,15 @@ class Trainer:
     def train_epoch(self) -> float:
         """Pass once over the training data; the mean loss of the steps."""
         self.epoch += 1
-        losses: list[Tensor] = []
-        if self.sampler is None:
-            for users in user_blocks(self.graph, self.users_per_step, self.generator):
-                losses.append(self._step(partial(self._softmax_loss, users)))
-        else:
-            for pairs in pair_blocks(self.graph, self.sampler, self.pairs_per_step, self.generator):
-                losses.append(self._step(partial(self._bpr_loss, pairs)))
+        losses = [self._step(block) for block in self.objective.blocks(self.generator)]
         return float(torch.stack(losses).mean())
 
-    def _step(self, loss_of: Callable[[Draw], Tensor]) -> Tensor:
+    def _step(self, block: Any) -> Tensor:
         before = self.generator.get_state()
         while True:
             self.optimizer.zero_grad()
             try:
-                loss = loss_of(Draw(self.generator))
+                loss = self.objective.loss(block, Draw(self.generator), self.rows_at_once)
                 loss.backward()
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error) or self.rows_at_once == 1:
@@ -79,27 +63,6 @@ class Trainer:
                 continue
             self.optimizer.step()
             return loss.detach()
-
-    def _softmax_loss(self, block: UserBlock, draw: Draw) -> Tensor:
-        users, items = self.model(draw)
-        # Half precision only pays on a GPU, and only the scores are large enough to want it.
-        with torch.autocast("cuda", torch.bfloat16, enabled=users.is_cuda):
-            loss = catalogue_softmax(users[block.users], items, block, self.settings.temperature, self.rows_at_once)
-        if self.settings.l2:
-            nodes = self.model.nodes
-            norm = nodes[block.users].square().sum() + nodes[self.graph.n_users :].square().sum()
-            loss = loss + 0.5 * self.settings.l2 * norm / len(block.users)
-        return loss
-
-    def _bpr_loss(self, block: PairBlock, draw: Draw) -> Tensor:
-        users, items = self.model(draw)
-        chosen = users[block.users]
-        loss = bpr((chosen * items[block.positives]).sum(1), (chosen * items[block.negatives]).sum(1))
-        if self.settings.l2:
-            nodes, first = self.model.nodes, self.graph.n_users
-            used = torch.cat([block.users, first + block.positives, first + block.negatives])
-            loss = loss + 0.5 * self.settings.l2 * nodes[used].square().sum() / len(block.users)
-        return loss
 
     def check_embeddings(self, users: Tensor, items: Tensor) -> None:
         """Raise Diverged if embeddings are not finite or all the same."""
@@ -153,10 +116,6 @@ class Trainer:
         self.best_scores = ValidationScores(values["best_scores"], per_user, self.valid.users)
         for name, value in values["counters"].items():
             setattr(self, name, value)
-
-
-def _step_size(total: int, steps: int, limits: tuple[int, int]) -> int:
-    return min(max(total // steps, limits[0]), limits[1])
 
 
 def is_out_of_memory(error: BaseException) -> bool:

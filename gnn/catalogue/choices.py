@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 ATTENTION_OPERATORS = ("gat", "gatv2", "graph_transformer")
-NONLINEAR_OPERATORS = ("gcn", "ngcf", "sage", "sage_max", "gin", *ATTENTION_OPERATORS)
+NONLINEAR_OPERATORS = ("gcn", "ngcf", *ATTENTION_OPERATORS, "sage", "sage_max", "gin")
 PROPAGATING_OPERATORS = ("lightgcn", "sgc", "lr_gccf", *NONLINEAR_OPERATORS)
 OPERATORS = (*PROPAGATING_OPERATORS, "identity")
 ACTIVATIONS = ("identity", "relu", "leaky_relu", "prelu", "elu", "silu", "tanh")
 NORMALISATIONS = ("none", "layer", "pair", "l2")
 SKIPS = ("none", "residual", "initial")
 COMBINATIONS = ("last", "sum", "mean", "concat", "weighted", "attention")
-LOSSES = ("softmax", "bpr")
-TEMPERED_LOSSES = ("softmax",)
-"""Softmax objectives, whose scores are divided by a temperature that is a decision."""
-SCORERS = ("dot", "cosine", "bilinear", "mlp")
-NATURAL_SCORER = {"softmax": "cosine", "bpr": "dot"}
+PAIR_LOSSES = ("bpr", "bce", "margin", "ccl", "ultragcn")
+"""Objectives that compare seen items with negatives drawn for each of them."""
+TEMPERED_LOSSES = ("softmax", "sampled_softmax")
+"""Objectives whose scores are divided by a temperature that is a decision."""
+COSINE_LOSSES = ("ccl", "directau")
+"""Objectives that are defined on cosines alone, without an item bias."""
+LOGISTIC_LOSSES = ("bpr", "bce", "ultragcn")
+"""Objectives that read scores as log odds."""
+LOSSES = (*TEMPERED_LOSSES, *PAIR_LOSSES, "directau")
+SCORED_LOSSES = tuple(loss for loss in LOSSES if loss not in COSINE_LOSSES)
+NATURAL_SCORER = {loss: "cosine" if loss in (*TEMPERED_LOSSES, *COSINE_LOSSES) else "dot" for loss in LOSSES}
 """The scorer each objective was published with, taken where the scorer is not a decision."""
+SCORERS = ("dot", "cosine", "bilinear", "mlp")
+NEGATIVES = ("uniform", "popularity", "hard", "in_batch")
+CANDIDATES = ("uniform", "popularity", "in_batch")
+CORRECTIONS = ("logq", "none")
+NOISE_CONTRASTS = ("simgcl", "xsimgcl")
+CONTRASTS = ("none", "sgl", *NOISE_CONTRASTS)
 ITEM_BIASES = ("learned", "none")
 
 LABELS: dict[str, str] = {
@@ -26,6 +38,9 @@ LABELS: dict[str, str] = {
     "residual": "from the layer before", "initial": "from the embeddings",
     "last": "last layer", "sum": "sum", "mean": "mean", "concat": "concatenation", "weighted": "learned weights",
     "attention": "attention", "dot": "dot product", "cosine": "cosine", "bilinear": "bilinear", "mlp": "MLP towers",
-    "softmax": "softmax", "bpr": "BPR", "learned": "learned", "none": "none",
+    "softmax": "softmax", "sampled_softmax": "sampled softmax", "bpr": "BPR", "bce": "cross-entropy", "margin": "margin",
+    "ccl": "CCL", "ultragcn": "UltraGCN", "directau": "DirectAU",
+    "uniform": "uniform", "popularity": "by popularity", "hard": "hardest of several", "in_batch": "from the batch",
+    "logq": "log q", "sgl": "SGL", "simgcl": "SimGCL", "xsimgcl": "XSimGCL", "learned": "learned", "none": "none",
 }  # fmt: skip
 """How categorical choices are spelled for people."""

@@ -8,13 +8,20 @@ from dataclasses import dataclass, field
 from gnn.catalogue.choices import (
     ACTIVATIONS,
     ATTENTION_OPERATORS,
+    CANDIDATES,
     COMBINATIONS,
+    CONTRASTS,
+    CORRECTIONS,
     ITEM_BIASES,
     LOSSES,
+    NEGATIVES,
+    NOISE_CONTRASTS,
     NONLINEAR_OPERATORS,
     NORMALISATIONS,
     OPERATORS,
+    PAIR_LOSSES,
     PROPAGATING_OPERATORS,
+    SCORED_LOSSES,
     SCORERS,
     SKIPS,
     TEMPERED_LOSSES,
@@ -109,20 +116,72 @@ CATALOGUE: dict[str, CatalogueEntry] = {
             offered=(0.0, 1e-6, 1e-5, 1e-4, 1e-3), default=0.0, minimum=0.0, maximum=1.0,
         ),
         CatalogueEntry(
-            "loss", "Training objective", "Softmax over the whole catalogue, or Bayesian personalised ranking of pairs.",
+            "loss", "Training objective", "Softmax over the catalogue or a sample of it, pairs of seen and unseen items, or distances.",
             offered=LOSSES, default="softmax",
         ),
         CatalogueEntry(
+            "negatives", "Negatives", "How the unseen items that a seen one is compared with are drawn.",
+            offered=NEGATIVES, default="uniform", when={"loss": PAIR_LOSSES},
+        ),
+        CatalogueEntry(
+            "negative_count", "Negatives per interaction", "Unseen items that each seen one is compared with.",
+            offered=(1, 4, 16), default=1, minimum=1, maximum=256, whole=True, when={"loss": PAIR_LOSSES},
+        ),
+        CatalogueEntry(
+            "candidates", "Sampled catalogue", "How the items that stand for the catalogue in a sampled softmax are drawn.",
+            offered=CANDIDATES, default="uniform", when={"loss": ("sampled_softmax",)},
+        ),
+        CatalogueEntry(
+            "popularity_correction", "Popularity correction", "Takes the log of an item's chance to be drawn off its score in training.",
+            offered=CORRECTIONS, default="logq", when={"loss": ("sampled_softmax",), "candidates": ("popularity", "in_batch")},
+        ),
+        CatalogueEntry(
+            "popularity_offset", "Popularity offset", "Share of an item's log popularity added in training alone; more favours rare items.",
+            offered=(0.0, 0.25, 0.5), default=0.0, minimum=0.0, maximum=1.0, when={"loss": ("softmax",)},
+        ),
+        CatalogueEntry(
+            "margin", "Margin", "How far apart seen and unseen items should be; for CCL, the cosine from which a negative counts.",
+            offered=(0.1, 0.3, 0.5, 0.8), default=0.5, minimum=0.0, maximum=2.0, when={"loss": ("margin", "ccl")},
+        ),
+        CatalogueEntry(
+            "negative_weight", "Weight of negatives", "What the negatives of CCL count for, against the seen items.",
+            offered=(1.0, 10.0, 50.0), default=10.0, minimum=0.01, maximum=1000.0, when={"loss": ("ccl",)},
+        ),
+        CatalogueEntry(
+            "uniformity", "Weight of uniformity", "What spreading embeddings counts for, against drawing users to their items.",
+            offered=(0.2, 0.5, 1.0, 2.0), default=1.0, minimum=0.01, maximum=10.0, when={"loss": ("directau",)},
+        ),
+        CatalogueEntry(
             "scorer", "Scorer", "How an embedding of a user and one of an item become a score.",
-            offered=SCORERS, default="cosine",
+            offered=SCORERS, default="cosine", when={"loss": SCORED_LOSSES},
         ),
         CatalogueEntry(
             "item_bias", "Item bias", "A number per item added to its scores, so that embeddings need not encode popularity.",
-            offered=ITEM_BIASES, default="learned",
+            offered=ITEM_BIASES, default="learned", when={"loss": SCORED_LOSSES},
         ),
         CatalogueEntry(
             "temperature", "Softmax temperature", "Lower values concentrate on the hardest items.",
             offered=(0.05, 0.1, 0.15, 0.2, 0.3, 0.4), default=0.3, minimum=0.01, maximum=10.0, when={"loss": TEMPERED_LOSSES},
+        ),
+        CatalogueEntry(
+            "contrastive", "Contrastive term", "Embeddings of a node should agree between two disturbed views of the graph.",
+            offered=CONTRASTS, default="none",
+        ),
+        CatalogueEntry(
+            "contrastive_weight", "Weight of the contrastive term", "What agreement between the views counts for.",
+            offered=(0.01, 0.05, 0.1, 0.2), default=0.1, minimum=1e-4, maximum=10.0, when={"contrastive": CONTRASTS[1:]},
+        ),
+        CatalogueEntry(
+            "contrastive_temperature", "Contrastive temperature", "Lower values concentrate on the nodes that are most alike.",
+            offered=(0.1, 0.2, 0.5), default=0.2, minimum=0.01, maximum=10.0, when={"contrastive": CONTRASTS[1:]},
+        ),
+        CatalogueEntry(
+            "contrastive_drop", "Edges dropped per view", "Share of the interactions that each view of SGL lacks.",
+            offered=(0.1, 0.2, 0.4), default=0.1, minimum=0.01, maximum=0.9, when={"contrastive": ("sgl",)},
+        ),
+        CatalogueEntry(
+            "contrastive_noise", "Noise per layer", "Length of the noise that a view adds to each layer's output.",
+            offered=(0.05, 0.1, 0.2), default=0.1, minimum=1e-3, maximum=2.0, when={"contrastive": NOISE_CONTRASTS},
         ),
         CatalogueEntry(
             "learning_rate", "Learning rate", "Step size of the Adam optimiser.",

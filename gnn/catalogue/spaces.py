@@ -65,7 +65,7 @@ _DEMO: dict[str, tuple[Choice, ...]] = {
     "node_dim": (32, 64, 128),
     "edge_dim": (0, 8),
     "layers": (1, 2, 3),
-    "operator": ("lightgcn", "gcn", "sage", "gat"),
+    "operator": ("lightgcn", "gcn", "gat", "sage"),
     "activation": ("identity", "relu", "leaky_relu", "elu"),
     "combination": ("last", "sum", "mean", "concat"),
     "dropout": (0.0, 0.1, 0.2),

@@ -24,11 +24,15 @@ def describe(architecture: Architecture) -> str:
     for name, prefix in (
         ("combination", ""),
         ("loss", ""),
+        ("negatives", "negatives "),
+        ("scorer", ""),
         ("temperature", "τ "),
+        ("contrastive", ""),
         ("dropout", "dropout "),
         ("l2", "L2 "),
         ("learning_rate", "lr "),
     ):
-        if name in architecture and architecture[name] != 0:
-            parts.append(prefix + choice_text(architecture[name]))
+        if name in architecture and architecture[name] not in (0, "none"):
+            choice = architecture[name]
+            parts.append(prefix + LABELS.get(str(choice), choice_text(choice)))
     return " · ".join(parts)

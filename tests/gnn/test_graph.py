@@ -115,3 +115,10 @@ def test_a_graph_can_lose_edges(share):
     assert torch.equal(thinned.seen_items, graph.seen_items)
     if share == 0:
         assert torch.equal(thinned.plain.values, graph.plain.values)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused(value):
+    interactions = make_interactions([(0, 0), (1, 1)], 2, 2, weight=[1.0, value])
+    with pytest.raises(DataError, match="1 of 2 training interactions have a weight that is not finite"):
+        build_graph(interactions, np.arange(2))

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from gnn import losses
+from gnn.contrastive import info_nce
 from gnn.graph import build_graph
-from gnn.losses import bpr, catalogue_softmax
+from gnn.losses import catalogue_softmax
 from gnn.sampling import block_of
 from tests.gnn.toy import random_interactions
 
@@ -25,15 +27,77 @@ def embeddings(n, seed, scale=1.0):
     return (scale * torch.randn(n, 5, generator=torch.Generator().manual_seed(seed))).requires_grad_()
 
 
-def test_bpr_equals_three_lines_of_numpy():
-    positive, negative = embeddings(6, 0)[:, 0], embeddings(6, 1)[:, 0]
-    difference = positive.detach().numpy() - negative.detach().numpy()
-    expected = np.mean(-np.log(1 / (1 + np.exp(-difference))))
-    assert bpr(positive, negative).item() == pytest.approx(expected, rel=1e-6)
+@pytest.fixture
+def scores():
+    """Of 6 positives, with 3 negatives each."""
+    return embeddings(6, 0)[:, 0].detach(), embeddings(6, 1)[:, :3].detach()
+
+
+def logistic(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_bpr_equals_its_formula(scores):
+    positive, negative = (score.numpy() for score in scores)
+    expected = np.mean([-np.log(logistic(p - n)) for p, row in zip(positive, negative, strict=True) for n in row])
+    assert losses.bpr(*scores).item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_bpr_is_finite_for_extreme_scores():
-    assert float(bpr(torch.tensor([-1e4]), torch.tensor([1e4]))) == pytest.approx(2e4)
+    assert float(losses.bpr(torch.tensor([-1e4]), torch.tensor([[1e4]]))) == pytest.approx(2e4)
+
+
+def test_cross_entropy_equals_its_formula(scores):
+    positive, negative = (score.numpy() for score in scores)
+    expected = -np.log(logistic(positive)).mean() - np.log(1 - logistic(negative)).mean()
+    assert losses.bce(*scores).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_constrained_cross_entropy_equals_its_formula(scores):
+    positive, negative = (score.numpy() for score in scores)
+    weight, other = np.arange(6.0), np.arange(18.0).reshape(6, 3)
+    expected = -(weight * np.log(logistic(positive))).mean() - (other * np.log(1 - logistic(negative))).mean()
+    ours = losses.constrained_bce(*scores, torch.from_numpy(weight).float(), torch.from_numpy(other).float())
+    assert ours.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_margin_equals_its_formula(scores):
+    positive, negative = (score.numpy() for score in scores)
+    expected = np.mean(np.maximum(0, 0.5 - positive[:, None] + negative))
+    assert losses.margin_loss(*scores, 0.5).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_cosine_contrast_equals_its_formula(scores):
+    positive, negative = (score.numpy() for score in scores)
+    expected = np.mean(1 - positive) + 10 * np.mean(np.maximum(0, negative - 0.3))
+    assert losses.cosine_contrastive(*scores, 0.3, 10).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_sampled_softmax_equals_its_formula():
+    positive, candidates = embeddings(4, 0)[:, 0].detach(), torch.randn(4, 7, generator=torch.Generator().manual_seed(1))
+    same = torch.zeros(4, 7, dtype=torch.bool)
+    same[0, 2] = same[3, 0] = same[3, 6] = True
+    expected = 0.0
+    for row in range(4):
+        others = sum(np.exp(candidates[row, c].item()) for c in range(7) if not same[row, c])
+        expected -= np.log(np.exp(positive[row].item()) / (np.exp(positive[row].item()) + others)) / 4
+    assert losses.sampled_softmax(positive, candidates, same).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_alignment_and_uniformity_equal_their_formulas():
+    users, items = (torch.nn.functional.normalize(embeddings(5, seed)).detach() for seed in (0, 1))
+    u = users.numpy()
+    assert losses.alignment(users, items).item() == pytest.approx(np.mean(((u - items.numpy()) ** 2).sum(1)), rel=1e-5)
+    apart = [np.exp(-2 * ((u[a] - u[b]) ** 2).sum()) for a in range(5) for b in range(a)]
+    assert losses.uniformity(users).item() == pytest.approx(np.log(np.mean(apart)), rel=1e-5)
+    assert losses.uniformity(users[:1]).item() == 0
+
+
+def test_agreement_of_views_equals_its_formula():
+    first, second = embeddings(4, 0).detach(), embeddings(4, 1).detach()
+    a, b = (x.numpy() / np.linalg.norm(x.numpy(), axis=1, keepdims=True) for x in (first, second))
+    near = np.exp(a @ b.T / 0.2)
+    assert info_nce(first, second, 0.2).item() == pytest.approx(-np.log(np.diag(near) / near.sum(1)).mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize("rows_at_once", [1, 3, 100])

@@ -42,7 +42,7 @@ def test_every_sampled_architecture_builds_and_trains_a_step(preset, seed, plant
     model = build_model(architecture, graph, 0)
     before = model.nodes.detach().clone()
     trainer = Trainer(model, graph, valid, 0)
-    trainer.users_per_step = graph.n_users
+    trainer.objective.size = 10**6
     assert np.isfinite(trainer.train_epoch())
     assert not torch.equal(model.nodes, before)
     users, items = model.embeddings()

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from gnn.graph import build_graph
-from gnn.sampling import NegativeSampler, block_of, pair_blocks, user_blocks
-from tests.gnn.toy import make_interactions, random_interactions
+from gnn.negatives import NegativeSampler
+from gnn.sampling import block_of, pair_blocks, user_blocks
+from tests.gnn.toy import random_interactions
 
 
 @pytest.fixture
@@ -38,31 +39,11 @@ def test_a_block_holds_all_items_of_its_users(graph):
         assert block.items[block.rows == place].tolist() == seen(graph, user)
 
 
-def test_a_pass_over_pairs_visits_each_interaction_once_with_an_unseen_item(graph):
-    sampler = NegativeSampler(graph)
-    blocks = list(pair_blocks(graph, sampler, 10, generator()))
-    pairs = sorted((u, i) for block in blocks for u, i in zip(block.users.tolist(), block.positives.tolist(), strict=True))
-    assert pairs == [(user, item) for user in range(graph.n_users) for item in seen(graph, user)]
-    for block in blocks:
-        for user, negative in zip(block.users.tolist(), block.negatives.tolist(), strict=True):
-            assert 0 <= negative < graph.n_items and negative not in seen(graph, user)
-
-
-def test_negatives_are_uniform_over_the_unseen_items():
-    graph = build_graph(make_interactions([(0, 0), (0, 3), (0, 5), (1, 1)], 2, 7), np.arange(4))
-    drawn = NegativeSampler(graph)(torch.zeros(4000, dtype=torch.long), generator())
-    counts = torch.bincount(drawn, minlength=7).tolist()
-    assert [counts[item] for item in (0, 3, 5)] == [0, 0, 0]
-    # 1000 expected with a standard deviation of 27.
-    assert all(abs(counts[item] - 1000) < 120 for item in (1, 2, 4, 6))
-
-
-def test_users_who_have_seen_everything_are_left_out_of_pairs():
-    graph = build_graph(make_interactions([(0, 0), (0, 1), (1, 0)], 2, 2), np.arange(3))
-    blocks = list(pair_blocks(graph, NegativeSampler(graph), 10, generator()))
-    assert torch.cat([block.users for block in blocks]).tolist() == [1]
-    full = build_graph(make_interactions([(0, 0), (0, 1)], 1, 2), np.arange(2))
-    assert list(pair_blocks(full, NegativeSampler(full), 10, generator())) == []
+def test_a_pass_over_pairs_visits_each_interaction_of_usable_users_once(graph):
+    usable = torch.arange(graph.n_users) != 2
+    blocks = list(pair_blocks(graph, usable, 10, generator()))
+    pairs = sorted((u, i) for block in blocks for u, i in zip(block.users.tolist(), block.items.tolist(), strict=True))
+    assert pairs == [(user, item) for user in range(graph.n_users) if user != 2 for item in seen(graph, user)]
 
 
 def test_the_generator_alone_decides(graph):
@@ -70,7 +51,9 @@ def test_the_generator_alone_decides(graph):
 
     def draw(seed):
         torch.manual_seed(torch.randint(100, ()).item())  # the global generator must not matter
-        return [block.negatives.tolist() for block in pair_blocks(graph, sampler, 7, generator(seed))]
+        given = generator(seed)
+        blocks = pair_blocks(graph, graph.user_degree > 0, 7, given)
+        return [(block.items.tolist(), sampler(block.users, given).tolist()) for block in blocks]
 
     assert draw(3) == draw(3)
     assert draw(3) != draw(4)

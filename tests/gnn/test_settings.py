@@ -35,10 +35,22 @@ def test_what_does_not_apply_to_an_operator_is_neutral():
     assert Settings.of(Architecture.of(every | {"operator.1": "identity"})).layers == (LayerSettings("identity"),)
 
 
-@pytest.mark.parametrize(("loss", "scorer"), [("softmax", "cosine"), ("bpr", "dot")])
+@pytest.mark.parametrize(("loss", "scorer"), [("softmax", "cosine"), ("sampled_softmax", "cosine"), ("bpr", "dot"), ("margin", "dot")])
 def test_an_objective_brings_its_own_scorer_unless_one_is_chosen(loss, scorer):
     assert Settings.of(Architecture.of({"loss": loss})).scorer == scorer
     assert Settings.of(Architecture.of({"loss": loss, "scorer": "bilinear"})).scorer == "bilinear"
+
+
+@pytest.mark.parametrize("loss", ["ccl", "directau"])
+def test_objectives_on_cosines_have_no_other_scorer_and_no_bias(loss):
+    settings = Settings.of(Architecture.of({"loss": loss, "scorer": "dot", "item_bias": "learned"}))
+    assert (settings.scorer, settings.item_bias, settings.temperature) == ("cosine", False, 1.0)
+
+
+def test_only_softmax_objectives_choose_their_temperature():
+    assert Settings.of(Architecture.of({"loss": "sampled_softmax", "temperature": 0.1})).temperature == 0.1
+    assert Settings.of(Architecture.of({"loss": "bpr", "temperature": 0.1})).temperature == 1.0
+    assert Settings.of(Architecture.of({"loss": "bpr", "scorer": "cosine"})).temperature == 0.2
 
 
 @pytest.mark.parametrize(

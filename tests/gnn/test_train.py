@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gnn import losses, trainer
+from gnn import losses, objectives
 from gnn.errors import Diverged, OutOfMemory, TrainError
 from gnn.evaluate import build_targets, evaluate_validation
 from gnn.graph import build_graph
@@ -174,7 +174,7 @@ def out_of_memory(*_, **__):
 
 
 def test_memory_that_runs_out_is_typed(planted, monkeypatch):
-    monkeypatch.setattr(trainer, "catalogue_softmax", out_of_memory)
+    monkeypatch.setattr(objectives, "catalogue_softmax", out_of_memory)
     with pytest.raises(OutOfMemory, match="do not fit cpu"):
         train(planted)
 
@@ -190,7 +190,7 @@ def test_scores_are_cut_smaller_before_giving_up(planted, monkeypatch):
 
     config = TrainConfig(max_epochs=2, objective=OBJECTIVE, cutoffs=(HELD_OUT,))
     undisturbed, _ = train(planted, config, dropout=0.2)
-    monkeypatch.setattr(trainer, "catalogue_softmax", small_only)
+    monkeypatch.setattr(objectives, "catalogue_softmax", small_only)
     result, _ = train(planted, config, dropout=0.2)
     assert max(rows) > 4 and rows[-1] <= 4
     torch.testing.assert_close(result.scorer.items, undisturbed.scorer.items, rtol=1e-3, atol=1e-4)
@@ -200,7 +200,7 @@ def test_other_errors_pass_through(planted, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(trainer, "catalogue_softmax", broken)
+    monkeypatch.setattr(objectives, "catalogue_softmax", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         train(planted)
 

@@ -1,0 +1,199 @@
+"""Training objectives as an architecture decides them: which blocks make an epoch, and the loss of one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from gnn import losses
+from gnn.catalogue.choices import PAIR_LOSSES
+from gnn.contrastive import contrast
+from gnn.errors import DataError
+from gnn.graph import Graph
+from gnn.losses import catalogue_softmax
+from gnn.model import Draw, Recommender
+from gnn.negatives import PairNegatives, PopularitySampler
+from gnn.sampling import PairBlock, UserBlock, pair_blocks, user_blocks
+
+MIN_STEPS = 8
+"""Steps of an epoch that a small dataset gets at least, where its users allow."""
+USERS_PER_STEP = (16, 512)
+"""Fewest and most users in a softmax step: fewer are too noisy, more update too seldom."""
+PAIRS_PER_STEP = (256, 8192)
+"""Fewest and most interactions in a step that compares them with negatives."""
+SQUARE_PAIRS = 2048
+"""Most interactions in a step that compares all of them with each other."""
+ITEMS_PER_STEP = 2**18
+"""Negatives that a step looks at, about."""
+CANDIDATES = 1024
+"""Items that stand for the catalogue in a sampled softmax, apart from those of the batch."""
+
+B = TypeVar("B", UserBlock, PairBlock)
+
+
+class Objective(ABC, Generic[B]):
+    """The part of training that depends on the loss; the regularisers are common."""
+
+    size: int
+    """Users or interactions of a step, about."""
+
+    def __init__(self, model: Recommender, graph: Graph) -> None:
+        self.model = model
+        self.settings = model.settings
+        self.graph = graph
+
+    @abstractmethod
+    def blocks(self, generator: torch.Generator) -> Iterator[B]:
+        """The steps of one epoch."""
+
+    @abstractmethod
+    def compare(self, block: B, users: Tensor, items: Tensor, draw: Draw, rows_at_once: int) -> tuple[Tensor, Tensor]:
+        """The loss without regularisers, and the nodes whose embeddings it regularises, which may repeat."""
+
+    def loss(self, block: B, draw: Draw, rows_at_once: int) -> Tensor:
+        """The loss of one step.
+
+        Args:
+            rows_at_once: memory bound on the rows of scores of a softmax over the catalogue.
+        """
+        settings = self.settings
+        own = replace(draw, noise=settings.contrastive_noise) if settings.contrastive == "xsimgcl" else draw
+        outputs = self.model.propagate(own)
+        users, items = self.model.embed(outputs)
+        total, used = self.compare(block, users, items, draw, rows_at_once)
+        if settings.l2:
+            norm = _rows(self.model.nodes, used).square().sum()
+            total = total + 0.5 * settings.l2 * norm / len(block.users)
+        if settings.contrastive != "none":
+            total = total + settings.contrastive_weight * contrast(self.model, outputs, block.users, block.items, draw)
+        return total
+
+
+class CatalogueObjective(Objective[UserBlock]):
+    """Softmax over the whole catalogue for blocks of users."""
+
+    def __init__(self, model: Recommender, graph: Graph) -> None:
+        super().__init__(model, graph)
+        self.size = _step_size(graph.n_users, MIN_STEPS, USERS_PER_STEP)
+        popularity = graph.item_degree.clamp(min=1).float()
+        self.offset = (popularity / popularity.sum()).log()[:, None]
+
+    def blocks(self, generator: torch.Generator) -> Iterator[UserBlock]:
+        return user_blocks(self.graph, self.size, generator)
+
+    def compare(self, block: UserBlock, users: Tensor, items: Tensor, draw: Draw, rows_at_once: int) -> tuple[Tensor, Tensor]:
+        settings, chosen = self.settings, users[block.users]
+        if settings.popularity_offset:
+            # One more column adds to the scores in training alone.
+            chosen = torch.cat([chosen, chosen.new_ones(len(chosen), 1)], dim=1)
+            items = torch.cat([items, settings.temperature * settings.popularity_offset * self.offset], dim=1)
+        # Half precision only pays on a GPU, and only the scores are large enough to want it.
+        with torch.autocast("cuda", torch.bfloat16, enabled=users.is_cuda):
+            loss = catalogue_softmax(chosen, items, block, settings.temperature, rows_at_once)
+        every_item = torch.arange(self.graph.n_users, self.graph.n_nodes, device=block.users.device)
+        return loss, torch.cat([block.users, every_item])
+
+
+class PairObjective(Objective[PairBlock]):
+    """Interactions compared with negatives drawn for each."""
+
+    def __init__(self, model: Recommender, graph: Graph) -> None:
+        super().__init__(model, graph)
+        self.negatives = PairNegatives(graph, self.settings.negatives, self.settings.negative_count)
+        self.usable = (self.negatives.even.unseen > 0) & (graph.user_degree > 0)
+        if not self.usable.any():
+            raise DataError(
+                f"Every user has seen all {graph.n_items} items, so '{self.settings.loss}' has no unseen item to compare with; "
+                "choose softmax or directau."
+            )
+        most = max(1, ITEMS_PER_STEP // self.negatives.looked_at)
+        self.size = min(_step_size(graph.n_edges, 2 * MIN_STEPS, PAIRS_PER_STEP), most)
+        user, item = graph.user_degree.float(), graph.item_degree.float()
+        self.user_share, self.item_share = (user + 1).sqrt() / user.clamp(min=1), (item + 1).rsqrt()
+        of_edges = self.user_share[torch.repeat_interleave(graph.user_degree)] * self.item_share[graph.seen_items]
+        self.mean_share = of_edges.mean()
+
+    def blocks(self, generator: torch.Generator) -> Iterator[PairBlock]:
+        return pair_blocks(self.graph, self.usable, self.size, generator)
+
+    def compare(self, block: PairBlock, users: Tensor, items: Tensor, draw: Draw, rows_at_once: int) -> tuple[Tensor, Tensor]:
+        def score(some: Tensor, of: Tensor) -> Tensor:
+            # Faster than a batched matrix product, whose matrices would be tiny.
+            scores = (_rows(items, of) * _rows(users, some)[:, None]).sum(2)
+            return scores / self.settings.temperature
+
+        negatives = self.negatives(block, score, draw.generator)
+        scores = score(block.users, torch.cat([block.items[:, None], negatives], dim=1))
+        used = torch.cat([block.users, self.graph.n_users + block.items, self.graph.n_users + negatives.flatten()])
+        return self._loss(block, scores[:, 0], scores[:, 1:], negatives), used
+
+    def _loss(self, block: PairBlock, positive: Tensor, negative: Tensor, negatives: Tensor) -> Tensor:
+        settings = self.settings
+        match settings.loss:
+            case "bpr":
+                return losses.bpr(positive, negative)
+            case "bce":
+                return losses.bce(positive, negative)
+            case "margin":
+                return losses.margin_loss(positive, negative, settings.margin)
+            case "ccl":
+                return losses.cosine_contrastive(positive, negative, settings.margin, settings.negative_weight)
+            case _:
+                # sqrt(d_u + 1) / d_u / sqrt(d_i + 1), as in the paper, in units of its mean over all interactions.
+                user = self.user_share[block.users] / self.mean_share
+                weight, other = user * self.item_share[block.items], user[:, None] * self.item_share[negatives]
+                return losses.constrained_bce(positive, negative, weight, other)
+
+
+class SquareObjective(Objective[PairBlock]):
+    """All interactions of a step compared with each other or with one sample of the catalogue."""
+
+    def __init__(self, model: Recommender, graph: Graph) -> None:
+        super().__init__(model, graph)
+        self.size = min(_step_size(graph.n_edges, 2 * MIN_STEPS, PAIRS_PER_STEP), SQUARE_PAIRS)
+        kind = self.settings.candidates
+        self.sampler = PopularitySampler(graph, {"uniform": 0.0, "in_batch": 1.0}.get(kind, 0.75))
+        corrected = self.settings.loss == "sampled_softmax" and self.settings.corrected and kind != "uniform"
+        self.log_chance = self.sampler.chance.log().float() if corrected else torch.zeros_like(self.sampler.chance).float()
+
+    def blocks(self, generator: torch.Generator) -> Iterator[PairBlock]:
+        return pair_blocks(self.graph, self.graph.user_degree > 0, self.size, generator)
+
+    def compare(self, block: PairBlock, users: Tensor, items: Tensor, draw: Draw, rows_at_once: int) -> tuple[Tensor, Tensor]:
+        used = torch.cat([block.users, self.graph.n_users + block.items])
+        some, theirs = _rows(users, block.users), _rows(items, block.items)
+        if self.settings.loss == "directau":
+            spread = (losses.uniformity(some) + losses.uniformity(theirs)) / 2
+            return losses.alignment(some, theirs) + self.settings.uniformity * spread, used
+        drawn = block.items if self.settings.candidates == "in_batch" else self.sampler((CANDIDATES,), draw.generator)
+        some = some / self.settings.temperature
+        positive = (some * theirs).sum(1) - self.log_chance[block.items]
+        candidates = some @ _rows(items, drawn).t() - self.log_chance[drawn]
+        return losses.sampled_softmax(positive, candidates, block.items[:, None] == drawn), used
+
+
+def make_objective(model: Recommender, graph: Graph) -> Objective[UserBlock] | Objective[PairBlock]:
+    """The objective of a network.
+
+    Raises:
+        DataError: the catalogue has a single item, or no user has an unseen item where the objective needs one.
+    """
+    if graph.n_items < 2:
+        raise DataError(f"The catalogue has {graph.n_items} item, so there is nothing to rank.")
+    if model.settings.loss == "softmax":
+        return CatalogueObjective(model, graph)
+    return PairObjective(model, graph) if model.settings.loss in PAIR_LOSSES else SquareObjective(model, graph)
+
+
+def _rows(x: Tensor, index: Tensor) -> Tensor:
+    """x[index], for indices of any shape; indexing itself has a slower backward."""
+    return x.index_select(0, index.flatten()).view(*index.shape, x.shape[1])
+
+
+def _step_size(total: int, steps: int, limits: tuple[int, int]) -> int:
+    return min(max(total // steps, limits[0]), limits[1])
