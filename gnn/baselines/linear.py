@@ -15,8 +15,8 @@ from gnn.graph import Graph
 from gnn.kernels import PARTS
 
 EASE_REGULARISATION = 250.0
-EASE_MAX_ITEMS = 20_000
-"""EASE inverts a dense [n_items, n_items] matrix; beyond this it needs more than 10 GB."""
+EASE_MAX_ITEMS = 12_000
+"""EASE inverts a dense [n_items, n_items] matrix in place; beyond this it needs more than 2 GB."""
 GFCF_RANK = 256
 GFCF_LOW_PASS = 0.3
 """Weight of the ideal low-pass filter beside the linear one; both values are the paper's."""
@@ -37,8 +37,10 @@ def ease(graph: Graph) -> Scorer:
     interactions = interaction_matrix(graph)
     gram = torch.from_numpy((interactions.T @ interactions).toarray()).to(torch.float64)
     gram.diagonal().add_(EASE_REGULARISATION)
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram))
-    weights = inverse / -inverse.diagonal()
+    # Each step takes the place of the one before: at this size a copy counts.
+    factor = torch.linalg.cholesky(gram, out=gram)
+    inverse = torch.cholesky_inverse(factor, out=factor)
+    weights = inverse.div_(-inverse.diagonal().clone())
     weights.fill_diagonal_(0.0)
     return ProductScorer(interactions, weights.to(torch.float32).numpy())
 
