@@ -79,7 +79,8 @@ class Protocol(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0]) if first["loc"] else None
-            raise SpaceError(f"Protocol setting {name or 'combination'}: {first['msg']}.", field=name) from error
+            message = str(first["msg"]).removeprefix("Value error, ")  # pydantic's words for our own checks
+            raise SpaceError(f"Protocol{f' setting {name}' if name else ''}: {message}.", field=name) from error
 
     def to_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json")

@@ -42,3 +42,8 @@ def test_a_setting_at_fault_is_named(document, field):
 def test_a_protocol_cannot_be_changed():
     with pytest.raises(ValueError, match="frozen"):
         Protocol().k = 3
+
+
+def test_a_check_of_several_settings_speaks_for_itself() -> None:
+    with pytest.raises(SpaceError, match=r"^Protocol: valid_fraction 0\.49 and test_fraction 0\.49 leave less"):
+        Protocol.from_json({"valid_fraction": 0.49, "test_fraction": 0.49})
