@@ -70,7 +70,7 @@ def _over_seeds(task: Task, seeds: int) -> dict[str, Any]:
         scores = task.test(result.scorer)
         test.append([scores[name] for name in SHOWN])
         print(f"seed {seed} validation {valid[-1]} test {test[-1]}", flush=True)
-    ease = task.test(fit_baseline("ease", task.graph))
+    ease = task.test(fit_baseline("ease", task.graph, task.valid))
     return {
         "recipe": ML_100K,
         "seeds": seeds,

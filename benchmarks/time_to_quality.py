@@ -42,7 +42,7 @@ def main() -> None:
         interactions = synthetic(n_users, n_items, n_train + HELD_OUT)
         graph = build_graph(interactions, np.arange(n_train))
         task = Task(interactions, graph, build_targets(interactions, np.arange(n_train, len(interactions)), graph), np.arange(0))
-        mark = evaluate_validation(fit_baseline("popularity", graph), graph, task.valid, (20,)).values["ndcg@20"]
+        mark = evaluate_validation(fit_baseline("popularity", graph, task.valid), graph, task.valid, (20,)).values["ndcg@20"]
     else:
         task, mark = ml_100k(chosen.data), RECBOLE_NDCG
     train({}, task.graph, task.valid, TrainConfig(max_epochs=1))  # compiles
