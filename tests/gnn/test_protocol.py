@@ -34,7 +34,7 @@ def test_the_objective_and_all_list_lengths():
     ],
 )
 def test_a_setting_at_fault_is_named(document, field):
-    with pytest.raises(SpaceError, match="Protocol setting") as caught:
+    with pytest.raises(SpaceError, match="^Protocol") as caught:
         Protocol.from_json(document)
     assert caught.value.field == field
 
