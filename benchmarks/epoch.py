@@ -25,8 +25,9 @@ from gnn.evaluate import build_targets
 from gnn.graph import Graph, build_graph
 from gnn.loading import load
 from gnn.model import build_model
+from gnn.negatives import NegativeSampler
 from gnn.protocol import Protocol
-from gnn.sampling import NegativeSampler, pair_blocks
+from gnn.sampling import pair_blocks
 from gnn.space import Architecture
 from gnn.trainer import Trainer
 
@@ -51,7 +52,7 @@ def main() -> None:
     trainer = Trainer(build_model(Architecture.of(LIGHTGCN), graph, 0), graph, build_targets(interactions, valid, graph), 0)
     updates = math.ceil(graph.n_edges / BATCH)
     # The engine shares interactions out evenly: this many a step make as many steps as batches of 2048.
-    trainer.pairs_per_step = graph.n_edges / updates
+    trainer.objective.size = math.ceil(graph.n_edges / updates)
     trainer.train_epoch()
     ours = []
     for _ in range(5 if chosen.quick else 20):
@@ -102,13 +103,14 @@ def _pyg(graph: Graph, updates: int, repeat: int) -> list[float]:
     model = LightGCN(graph.n_nodes, 64, 2)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     generator = torch.Generator().manual_seed(0)
+    sampler = NegativeSampler(graph)
     seconds = []
     for _ in range(repeat):
         started = time.perf_counter()
-        for block in pair_blocks(graph, NegativeSampler(graph), graph.n_edges / updates, generator):
-            x = model.get_embedding(edges)
-            users, positives, negatives = x[block.users], x[graph.n_users + block.positives], x[graph.n_users + block.negatives]
-            used = torch.cat([block.users, graph.n_users + block.positives, graph.n_users + block.negatives])
+        for block in pair_blocks(graph, sampler.unseen > 0, math.ceil(graph.n_edges / updates), generator):
+            x, drawn = model.get_embedding(edges), sampler(block.users, generator)
+            users, positives, negatives = x[block.users], x[graph.n_users + block.items], x[graph.n_users + drawn]
+            used = torch.cat([block.users, graph.n_users + block.items, graph.n_users + drawn])
             scores = (users * positives).sum(1), (users * negatives).sum(1)
             loss = model.recommendation_loss(*scores, node_id=used, lambda_reg=1e-5)
             optimizer.zero_grad()

@@ -215,7 +215,7 @@ def test_cold_users_do_not_disturb_training():
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"max_epochs": 0}, {"patience": 0}, {"objective": "ndcg"}, {"objective": "ndcg@7"}, {"objective": "mrr@20"}]
+    "arguments", [{"max_epochs": 0}, {"patience": 0}, {"objective": "ndcg"}, {"objective": "ndcg@7"}, {"objective": "clicks@20"}]
 )
 def test_a_config_that_makes_no_sense_is_refused(arguments):
     with pytest.raises(ValueError, match="but are|objective"):

@@ -230,7 +230,7 @@ def test_the_page_says_what_was_frozen(signed_in: Client) -> None:
     rows = dict(context["protocol_words"])
     assert rows["Hold out"] == "By time: train on the past, test on the future"
     assert (rows["Metric to maximise"], rows["K"], rows["Patience"], rows["Reported at K"]) == ("Recall", "5", "9", "5, 10, 20")
-    assert dict(context["space_words"])["Network structure"] == "LightGCN, GCN, GraphSAGE, GAT"
+    assert dict(context["space_words"])["Network structure"] == "LightGCN, GCN, GAT, GraphSAGE"
 
 
 @pytest.mark.parametrize("after", ["-1", "x", "1.5", "9" * 30, "²", ""])
