@@ -50,6 +50,23 @@ def test_every_sampled_architecture_builds_and_trains_a_step(preset, seed, plant
     assert torch.isfinite(users).all() and torch.isfinite(items).all()
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32 - 1))
+def test_every_sampled_architecture_propagates_to_users_and_items(seed, planted):
+    """The layers of a node follow embeddings of the other side, unless all of them are the identity."""
+    _, graph, _ = planted
+    architecture = preset_space("full").sample(np.random.default_rng(seed))
+    model = build_model(architecture, graph, 0)
+    users, items = slice(graph.n_users), slice(graph.n_users, None)
+    propagates = any(layer.operator != "identity" for layer in model.settings.layers)
+    for node, others in ((0, items), (graph.n_users, users)):
+        direction = torch.randn(model.settings.node_dim, generator=torch.Generator().manual_seed(seed))
+        follows = sum((output[node] * direction).sum() for output in model.propagate(None)[1:])
+        (gradient,) = torch.autograd.grad(follows, [model.nodes])
+        assert torch.isfinite(gradient).all()
+        assert bool(gradient[others].abs().sum() > 0) == propagates
+
+
 def test_the_seed_decides_the_weights(graph):
     weights = [network(graph, seed, operator__1="gat", edge_dim=2).state_dict() for seed in (1, 1, 2)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
