@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 import tempfile
 import time
@@ -28,8 +29,9 @@ from recbole.utils import get_model, get_trainer, init_seed  # noqa: E402
 
 
 def main() -> None:
-    folder, threads, epochs = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    folder, threads, epochs = Path(sys.argv[1]).resolve(), int(sys.argv[2]), int(sys.argv[3])
     with tempfile.TemporaryDirectory() as scratch:
+        os.chdir(scratch)  # RecBole writes logs where it runs
         atomic = Path(scratch, "split")
         atomic.mkdir()
         for part in ("train", "valid", "test"):
