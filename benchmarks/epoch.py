@@ -12,6 +12,7 @@ import math
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -35,7 +36,7 @@ BATCH = 2048
 HELD_OUT = 9_596
 LIGHTGCN = {"node_dim": 64, "layers": 2, "loss": "bpr", "item_bias": "none", "l2": 1e-5, "learning_rate": 1e-3}
 RECBOLE = ("recbole==1.2.1", "torch==2.13.0")
-PEERS = Path(__file__).parent.parent / ".cache" / "peers"
+PEERS = Path(__file__).resolve().parent.parent / ".cache" / "peers"
 AIM = 8
 
 
@@ -86,8 +87,10 @@ def _recbole(chosen: argparse.Namespace, updates: int, repeat: int) -> list[floa
         subprocess.run([sys.executable, "-m", "venv", PEERS / "recbole"], check=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *RECBOLE], check=True)
         (PEERS / "recbole" / "complete").touch()
-    runner = [python, "-W", "ignore", Path(__file__).with_name("recbole_peer.py"), chosen.data, str(chosen.threads), str(repeat)]
-    printed = subprocess.run(runner, check=True, capture_output=True, text=True).stdout
+    script = Path(__file__).parent / "peers" / "recbole_epochs.py"
+    runner = [python, "-W", "ignore", script, chosen.data.resolve(), str(chosen.threads), str(repeat)]
+    with tempfile.TemporaryDirectory() as folder:  # RecBole leaves logs where it runs
+        printed = subprocess.run(runner, check=True, capture_output=True, text=True, cwd=folder).stdout
     result = json.loads(printed.splitlines()[-1])
     if result["updates"] != updates:
         raise SystemExit(f"RecBole made {result['updates']} updates where the engine made {updates}.")

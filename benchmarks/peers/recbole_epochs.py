@@ -1,4 +1,4 @@
-"""Times RecBole's training; run by the Python of RecBole's own environment: ``recbole_peer.py FOLDER THREADS EPOCHS``.
+"""Times RecBole's training; run by the Python of RecBole's own environment: ``recbole_epochs.py FOLDER THREADS EPOCHS``.
 
 FOLDER holds train.csv, valid.csv and test.csv. Prints one JSON object.
 """
