@@ -29,14 +29,26 @@ def unpack(document: bytes) -> tuple[dict[str, Tensor], dict[str, Any]]:
         TrainError: it is not such a document, or of another version.
     """
     try:
-        length = int.from_bytes(document[:8], "little")
-        values = json.loads(json.loads(document[8 : 8 + length])["__metadata__"][_KEY])
-        tensors: dict[str, Tensor] = load(document)
-    except Exception as error:  # safetensors raises its own and the standard library's errors alike
+        tensors, values = read_document(document, _KEY)
+    except ValueError as error:
         raise TrainError(f"These {len(document)} bytes are not a training snapshot: {error}.") from error
     if values.pop("schema") != SCHEMA:
         raise TrainError(f"The training snapshot is not of schema {SCHEMA}, which this version reads.")
     return tensors, values
+
+
+def read_document(document: bytes, key: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a safetensors document, and the JSON object that its metadata has under ``key``.
+
+    Raises:
+        ValueError: it is not such a document.
+    """
+    try:
+        length = int.from_bytes(document[:8], "little")
+        values: dict[str, Any] = json.loads(json.loads(document[8 : 8 + length])["__metadata__"][key])
+        return load(document), values
+    except Exception as error:  # safetensors raises its own and the standard library's errors alike
+        raise ValueError(str(error)) from error
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import time
 import warnings
 from typing import Any
 
@@ -60,37 +59,25 @@ def _process_starts(**_: Any) -> None:
     set_threads(settings.RECSMITH_THREADS)
 
 
-class _Presence:
-    """Tells the database that this worker lives, from the main process, at most every ten seconds."""
-
-    def __init__(self) -> None:
-        self._last = 0.0
-
-    def report(self, consumer: Any) -> None:
-        now = time.monotonic()
-        if now - self._last < SEEN_EVERY_SECONDS:
-            return
-        self._last = now
-        kind = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU of {socket.gethostname()}"
-        worker_seen(
-            name=consumer.hostname,
-            queues=sorted(queue.name for queue in consumer.task_consumer.queues),
-            slots=consumer.pool.num_processes,
-            threads=settings.RECSMITH_THREADS,
-            device=kind,
-        )
-        # Pool processes are forked from this one and must not inherit a connection in use.
-        connection.close()
-
-
-_presence = _Presence()
+def _report_presence(consumer: Any) -> None:
+    """Tell the database that this worker lives."""
+    kind = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU of {socket.gethostname()}"
+    worker_seen(
+        name=consumer.hostname,
+        queues=sorted(queue.name for queue in consumer.task_consumer.queues),
+        slots=consumer.pool.num_processes,
+        threads=settings.RECSMITH_THREADS,
+        device=kind,
+    )
+    # Pool processes are forked from this one and must not inherit a connection in use.
+    connection.close()
 
 
 @signals.worker_ready.connect
 def _ready(sender: Any, **_: Any) -> None:
-    _presence.report(sender)
-    # Beat sends heartbeats only where a result backend or events ask for them, so a timer reports presence.
-    sender.timer.call_repeatedly(SEEN_EVERY_SECONDS, _presence.report, (sender,))
+    _report_presence(sender)
+    # Celery sends its own heartbeats only where gossip or events ask for them.
+    sender.timer.call_repeatedly(SEEN_EVERY_SECONDS, _report_presence, (sender,))
 
 
 @signals.worker_shutting_down.connect

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load, save
+from safetensors.torch import save
+
+from gnn.snapshot import read_document
 
 SCHEMA = 1
 _KEY = "recsmith.controller"
@@ -48,10 +50,8 @@ def unpack(data: bytes) -> dict[str, Any]:
         ValueError: it is not such a document, or of another version.
     """
     try:
-        length = int.from_bytes(data[:8], "little")
-        document = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_KEY])
-        tensors = load(data)
-    except Exception as error:  # safetensors raises its own and the standard library's errors alike
+        tensors, document = read_document(data, _KEY)
+    except ValueError as error:
         raise ValueError(f"These {len(data)} bytes are not a controller state: {error}.") from error
     if document["schema"] != SCHEMA:
         raise ValueError(f"The controller state has schema {document['schema']}, but this version reads {SCHEMA}.")

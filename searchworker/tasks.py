@@ -82,9 +82,11 @@ def _advance(search_id: int) -> None:
 
 def _advance_running(search: Search) -> None:
     protocol = Protocol.from_json(search.protocol)
+    # Counted before the ended ones are read: a trial that ends in between still counts as in flight, and the
+    # round that its end wakes will tell it. The other way round it could be left out for good.
+    in_flight, asked = round_selectors.trial_counts(search)
     ended = round_selectors.ended_untold(search)
     stored = ControllerState.objects.filter(search=search).first()
-    in_flight, asked = round_selectors.trial_counts(search)
     failed = any(trial.state == RunState.FAILED for trial in ended)
     round_ = play_round(
         Situation(
@@ -117,11 +119,11 @@ def _advance_running(search: Search) -> None:
         ],
         controller_state=round_.controller_state,
     )
-    _end_if_over(search, protocol, exhausted=round_.exhausted)
+    new = len(round_.proposals)
+    _end_if_over(search, protocol, in_flight=in_flight + new, asked=asked + new, exhausted=round_.exhausted)
 
 
-def _end_if_over(search: Search, protocol: Protocol, *, exhausted: bool) -> None:
-    in_flight, asked = round_selectors.trial_counts(search)
+def _end_if_over(search: Search, protocol: Protocol, *, in_flight: int, asked: int, exhausted: bool) -> None:
     spent = in_flight == 0 and (exhausted or asked >= search.planned_trials)
     if (spent or asked - in_flight >= FAILURES_BEFORE_GIVING_UP) and not round_selectors.any_completed(search):
         message = f"All {asked - in_flight} trials so far failed. The last one: {round_selectors.last_failure(search)}"

@@ -254,3 +254,24 @@ def test_a_controller_state_that_cannot_be_read_ends_the_search_with_a_message()
     assert search.state == SearchState.FAILED
     assert search.message.startswith("The search cannot go on. ValueError: ")
     assert search.trials.get().state == RunState.COMPLETED
+
+
+def test_a_trial_that_ends_during_a_round_is_told_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = start(planned_trials=1)
+    tasks.advance_search(search.pk)
+    play = tasks.play_round
+
+    def end_a_trial_then_play(situation: Any) -> Any:
+        tasks.run_trial(search.trials.get().pk)
+        return play(situation)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks, "play_round", end_a_trial_then_play)
+        tasks.advance_search(search.pk)
+    search.refresh_from_db()
+    assert search.state == SearchState.RUNNING
+    tasks.advance_search(search.pk)
+    search.refresh_from_db()
+    assert search.state == SearchState.FINISHING
+    assert search.trials.get().told_order == 1
+    assert search.trials.get().reward is not None
