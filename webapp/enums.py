@@ -15,6 +15,17 @@ class DatasetState(models.TextChoices):
     """Could not be read as mapped; the message says why and the mapping can be corrected."""
 
 
+class FileKind(models.TextChoices):
+    """What the rows of a dataset's file are; the values are those of ``gnn.sources.side.Kind``."""
+
+    INTERACTIONS = "interactions", "Interactions"
+    ITEM_ATTRIBUTES = "item_attributes", "Item attributes"
+    USER_ATTRIBUTES = "user_attributes", "User attributes"
+    SOCIAL = "social", "Social edges"
+    TRIPLES = "triples", "Knowledge triples"
+    ITEM_LINKS = "item_links", "Links from items to entities"
+
+
 class SearchState(models.TextChoices):
     RUNNING = "running", "Running"
     PAUSED = "paused", "Paused"

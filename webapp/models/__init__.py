@@ -1,7 +1,7 @@
 """Tables only: no workflow lives here (see ``webapp.services``)."""
 
 from webapp.models.blobs import Blob, BlobPart
-from webapp.models.datasets import Dataset
+from webapp.models.datasets import Dataset, DatasetFile
 from webapp.models.runs import Baseline, FinalistRun, LeasedRun
 from webapp.models.searches import ControllerState, Search
 from webapp.models.spaces import Space
@@ -14,6 +14,7 @@ __all__ = [
     "BlobPart",
     "ControllerState",
     "Dataset",
+    "DatasetFile",
     "FinalistRun",
     "LeasedRun",
     "Search",
