@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any
@@ -70,6 +70,20 @@ class Architecture:
 
     def __str__(self) -> str:
         return " ".join(f"{name}={choice_text(choice)}" for name, choice in self.choices)
+
+
+@dataclass(frozen=True)
+class SpaceRules:
+    """What a controller needs to know of architectures besides their choices."""
+
+    key: Callable[[Architecture], str]
+    """Equal for architectures that are the same network, spelled differently."""
+    admits: Callable[[Architecture], bool]
+    """Whether an architecture may be trained at all."""
+
+
+PLAIN_RULES = SpaceRules(key=lambda architecture: architecture.key, admits=lambda architecture: True)
+"""Every spelling is an architecture of its own, and all may be trained."""
 
 
 @dataclass(frozen=True)
