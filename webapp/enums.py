@@ -26,6 +26,14 @@ class FileKind(models.TextChoices):
     ITEM_LINKS = "item_links", "Links from items to entities"
 
 
+class PreviewState(models.TextChoices):
+    """The life of a preview of a preparation."""
+
+    QUEUED = "queued", "Queued"
+    READY = "ready", "Ready"
+    FAILED = "failed", "Failed"
+
+
 class SearchState(models.TextChoices):
     RUNNING = "running", "Running"
     PAUSED = "paused", "Paused"

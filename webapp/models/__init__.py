@@ -2,10 +2,13 @@
 
 from webapp.models.blobs import Blob, BlobPart
 from webapp.models.datasets import Dataset, DatasetFile
+from webapp.models.mapping_templates import MappingTemplate
+from webapp.models.previews import PreparationPreview
 from webapp.models.runs import Baseline, FinalistRun, LeasedRun
 from webapp.models.searches import ControllerState, Search
 from webapp.models.spaces import Space
 from webapp.models.trials import Trial, TrialEpoch
+from webapp.models.uploads import Upload
 from webapp.models.workers import Worker
 
 __all__ = [
@@ -17,9 +20,12 @@ __all__ = [
     "DatasetFile",
     "FinalistRun",
     "LeasedRun",
+    "MappingTemplate",
+    "PreparationPreview",
     "Search",
     "Space",
     "Trial",
     "TrialEpoch",
+    "Upload",
     "Worker",
 ]

@@ -27,6 +27,11 @@ class Dataset(models.Model):
     """The rejected rows of the file as CSV, when there are any."""
     ingest_attempts = models.PositiveIntegerField(default=0)
     """How many times a worker began to read the file as mapped."""
+    rows_read = models.PositiveBigIntegerField(null=True)
+    """How far the worker has come, while INGESTING."""
+    previous = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="next_versions")
+    """The version this one was made from; its files are part of this one."""
+    version = models.PositiveIntegerField(default=1)
     profile = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
     ingested_at = models.DateTimeField(null=True)
