@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -17,7 +18,19 @@ MIN_INTERACTIONS = 10
 MIN_ITEMS_OF_SOME_USER = 3
 """One item each for training, validation and test."""
 
-_ARRAYS = {"user": np.int32, "item": np.int32, "weight": np.float32, "timestamp": np.int64}
+_ARRAYS = {
+    "user": np.int32,
+    "item": np.int32,
+    "weight": np.float32,
+    "timestamp": np.int64,
+    "label": np.float32,
+    "behaviour": np.int32,
+    "domain": np.int32,
+    "propensity": np.float32,
+    "position": np.int32,
+    "part": np.int8,
+}
+_VOCABULARIES = {"user": "user_ids", "item": "item_ids", "behaviour": "behaviour_names", "domain": "domain_names"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +38,7 @@ class Interactions:
     """Rows in the order of the source; a pair that occurs twice is kept twice.
 
     Shapes: ``n`` rows. ``user_ids[user[i]]`` is the user of row ``i`` exactly as the source wrote it.
+    Everything but users and items is None when the source does not have it.
     """
 
     user: np.ndarray[Any, np.dtype[np.int32]]
@@ -32,22 +46,38 @@ class Interactions:
     item: np.ndarray[Any, np.dtype[np.int32]]
     """[n] position in ``item_ids``."""
     weight: np.ndarray[Any, np.dtype[np.float32]] | None
-    """[n] finite numbers, or None when the source has none."""
+    """[n] finite numbers."""
     timestamp: np.ndarray[Any, np.dtype[np.int64]] | None
-    """[n] seconds since 1970-01-01 UTC, or None when the source has none."""
+    """[n] seconds since 1970-01-01 UTC."""
     user_ids: pl.Series
     """[n_users] text, distinct."""
     item_ids: pl.Series
     """[n_items] text, distinct."""
+    label: np.ndarray[Any, np.dtype[np.float32]] | None = None
+    """[n] the outcome of an impression, from 0 (nothing came of it) to 1."""
+    behaviour: np.ndarray[Any, np.dtype[np.int32]] | None = None
+    """[n] position in ``behaviour_names``."""
+    behaviour_names: pl.Series | None = None
+    domain: np.ndarray[Any, np.dtype[np.int32]] | None = None
+    """[n] position in ``domain_names``."""
+    domain_names: pl.Series | None = None
+    propensity: np.ndarray[Any, np.dtype[np.float32]] | None = None
+    """[n] the chance that the item was shown, above 0 and at most 1."""
+    position: np.ndarray[Any, np.dtype[np.int32]] | None = None
+    """[n] the place where the item was shown, as the source counts."""
+    part: np.ndarray[Any, np.dtype[np.int8]] | None = None
+    """[n] 0 training, 1 validation, 2 test: the split that the source came with."""
 
     def __post_init__(self) -> None:
         for name, dtype in _ARRAYS.items():
             array = getattr(self, name)
             if array is not None and (array.dtype != dtype or array.shape != (len(self.user),)):
                 raise DataError(f"{name} must be {np.dtype(dtype)} of shape ({len(self.user)},), but is {array.dtype} of {array.shape}.")
-        for name, ids in (("user", self.user_ids), ("item", self.item_ids)):
-            codes = getattr(self, name)
-            if len(codes) and not 0 <= codes.min() <= codes.max() < len(ids):
+        for name, vocabulary in _VOCABULARIES.items():
+            codes, ids = getattr(self, name), getattr(self, vocabulary)
+            if (codes is None) != (ids is None):
+                raise DataError(f"{name} and {vocabulary} go together: one of them is missing.")
+            if codes is not None and len(codes) and not 0 <= codes.min() <= codes.max() < len(ids):
                 raise DataError(f"{name} codes must be from 0 to {len(ids) - 1}, but run from {codes.min()} to {codes.max()}.")
 
     def __len__(self) -> int:
@@ -66,15 +96,36 @@ class Interactions:
         keys = np.sort(self.user.astype(np.int64) * self.n_items + self.item)  # np.unique hashes, which is slower here
         return keys[np.diff(keys, prepend=-1) > 0]
 
+    def arrays(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The arrays that are there, by field name, each [n]."""
+        return {name: array for name in _ARRAYS if (array := getattr(self, name)) is not None}
+
+    def vocabularies(self) -> dict[str, pl.Series]:
+        """The vocabularies that are there, by field name."""
+        return {name: ids for name in _VOCABULARIES.values() if (ids := getattr(self, name)) is not None}
+
+    def take(self, rows: np.ndarray[Any, Any]) -> Interactions:
+        """The rows at these positions (or where this mask holds), without the ids that no row is left of; ids keep their order."""
+        arrays = {name: array[rows] for name, array in self.arrays().items()}
+        vocabularies = self.vocabularies()
+        for name, vocabulary in _VOCABULARIES.items():
+            if name in arrays:
+                ids = vocabularies[vocabulary]
+                used = np.zeros(len(ids), dtype=bool)
+                used[arrays[name]] = True
+                arrays[name] = (np.cumsum(used, dtype=np.int32) - np.int32(1))[arrays[name]]
+                vocabularies[vocabulary] = ids.filter(pl.Series(used))
+        return Interactions(**(_ABSENT | arrays), **vocabularies)
+
     def to_parquet(self, file: str | Path | IO[bytes]) -> None:
         """Write one Parquet table that ``from_parquet`` reads back exactly.
 
-        The columns are the arrays and the two vocabularies; the shorter ones end in nulls, which Parquet stores in a few bytes.
+        The columns are the arrays and the vocabularies; the shorter ones end in nulls, which Parquet stores in a few bytes.
         """
-        length = max(len(self), self.n_users, self.n_items)
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
-        columns = [pl.Series(name, array) for name, array in arrays.items() if array is not None]
-        columns += [self.user_ids.alias("user_ids"), self.item_ids.alias("item_ids")]
+        vocabularies = self.vocabularies()
+        length = max(len(self), *map(len, vocabularies.values()))
+        columns = [pl.Series(name, array) for name, array in self.arrays().items()]
+        columns += [ids.alias(name) for name, ids in vocabularies.items()]
         pl.DataFrame([column.extend_constant(None, length - len(column)) for column in columns]).write_parquet(file, compression="zstd")
 
     @classmethod
@@ -86,10 +137,38 @@ class Interactions:
         """
         try:
             table = pl.read_parquet(file)
-            arrays: dict[str, Any] = {name: table[name].drop_nulls().to_numpy() if name in table.columns else None for name in _ARRAYS}
-            return cls(**arrays, user_ids=table["user_ids"].drop_nulls(), item_ids=table["item_ids"].drop_nulls())
+            arrays: dict[str, Any] = {name: table[name].drop_nulls().to_numpy() for name in _ARRAYS if name in table.columns}
+            vocabularies = {name: table[name].drop_nulls() for name in _VOCABULARIES.values() if name in table.columns}
+            return cls(**(_ABSENT | arrays), **vocabularies)
         except (pl.exceptions.PolarsError, AttributeError, TypeError) as error:
             raise DataError(f"This is not an interactions table written by Recsmith: {error}") from error
+
+
+_ABSENT: dict[str, Any] = {"weight": None, "timestamp": None}
+
+
+def concatenate(tables: Sequence[Interactions]) -> Interactions:
+    """One table with common vocabularies, rows in the order given; the ids of the first keep their codes.
+
+    What not all tables have (weights, times, ...) is left out.
+    """
+    first = tables[0]
+    names = [name for name in first.arrays() if all(getattr(table, name) is not None for table in tables)]
+    columns: dict[str, Any] = {name: np.concatenate([getattr(table, name) for table in tables]) for name in names}
+    for name, vocabulary in _VOCABULARIES.items():
+        if name in names:
+            own = [getattr(table, vocabulary) for table in tables]
+            ids = pl.concat(own, rechunk=True).unique(maintain_order=True)
+            places = [_places_in(ids, some) for some in own]
+            columns[name] = np.concatenate([place[getattr(table, name)] for place, table in zip(places, tables, strict=True)])
+            columns[vocabulary] = ids
+    return Interactions(**(_ABSENT | columns))
+
+
+def _places_in(ids: pl.Series, some: pl.Series) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """The position in ``ids`` of each of ``some``, which are all there."""
+    known = pl.DataFrame({"id": ids, "place": pl.int_range(len(ids), dtype=pl.Int32, eager=True)})
+    return some.alias("id").to_frame().join(known, on="id", how="left", maintain_order="left")["place"].to_numpy()
 
 
 def require_splittable(interactions: Interactions) -> None:

@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from gnn.errors import DataError
 
-Role = Literal["user", "item", "weight", "timestamp"]
-ROLES: tuple[Role, ...] = ("user", "item", "weight", "timestamp")
+Role = Literal["user", "item", "weight", "timestamp", "label", "behaviour", "domain", "propensity", "position"]
+ROLES: tuple[Role, ...] = get_args(Role)
 REQUIRED_ROLES: tuple[Role, ...] = ("user", "item")
+ROLE_LABELS: dict[Role, str] = {
+    "user": "User",
+    "item": "Item",
+    "weight": "Weight",
+    "timestamp": "Time",
+    "label": "Label",
+    "behaviour": "Behaviour",
+    "domain": "Domain",
+    "propensity": "Propensity",
+    "position": "Position",
+}
+ROLE_HELP: dict[Role, str] = {
+    "user": "who: any id, kept as written",
+    "item": "what: any id, kept as written",
+    "weight": "how much: a rating, a count, hours, watch time",
+    "timestamp": "when",
+    "label": "the outcome of an impression: click or conversion, 0 or 1",
+    "behaviour": "what kind of act: view, cart, buy",
+    "domain": "where: a shop, a category, an application",
+    "propensity": "the chance that the item was shown, from 0 to 1",
+    "position": "the place in the list where the item was shown",
+}
 
-Delimiter = Literal["::", "\t", ";", "|", ",", " "]
+SourceName = Literal["delimited", "adjacency", "json_lines", "parquet"]
+SOURCE_LABELS: dict[SourceName, str] = {
+    "delimited": "delimited text",
+    "adjacency": "lists of items, one user a line",
+    "json_lines": "JSON lines",
+    "parquet": "Parquet",
+}
+
+Delimiter = str
 DELIMITERS: dict[Delimiter, str] = {
     "::": "double colon ::",
     "\t": "tab",
@@ -21,55 +51,61 @@ DELIMITERS: dict[Delimiter, str] = {
     ",": "comma ,",
     " ": "space",
 }
-"""What may stand between two fields, and its name. In order of trust: where two fit a file equally well, the first is meant."""
+"""What usually stands between two fields, and its name. In order of trust: where two fit a file equally well, the first is meant."""
 
-Encoding = Literal["utf-8", "latin-1", "utf-16"]
-ENCODINGS: dict[Encoding, str] = {"utf-8": "UTF-8", "latin-1": "Latin-1 (Western European)", "utf-16": "UTF-16 (Excel's Unicode text)"}
+Encoding = Literal["utf-8", "latin-1", "utf-16", "gb18030"]
+ENCODINGS: dict[Encoding, str] = {
+    "utf-8": "UTF-8",
+    "latin-1": "Latin-1 (Western European)",
+    "utf-16": "UTF-16 (Excel's Unicode text)",
+    "gb18030": "GB18030 (Chinese)",
+}
 
-TimestampUnit = Literal["s", "ms", "us", "ns", "iso"]
+TimestampUnit = Literal["s", "ms", "us", "ns", "iso", "dmy", "mdy"]
 TIMESTAMP_UNITS: dict[TimestampUnit, str] = {
     "s": "Unix seconds",
     "ms": "Unix milliseconds",
     "us": "Unix microseconds",
     "ns": "Unix nanoseconds",
-    "iso": "ISO 8601 date or date and time",
+    "iso": "date or date and time, year first",
+    "dmy": "date or date and time, day before month",
+    "mdy": "date or date and time, month before day",
 }
 
+Part = Literal["train", "valid", "test"]
+PARTS: tuple[Part, ...] = get_args(Part)
 
-class Mapping(BaseModel):
-    """Everything the reader needs besides the file; equal mappings of equal files give equal interactions."""
+Column = int | str
+"""A column by its position from 0 or by its name in the header."""
+
+
+class TableFormat(BaseModel):
+    """How bytes become a table of text fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: Literal["delimited"] = "delimited"
-    delimiter: Delimiter
-    has_header: bool
+    source: SourceName = "delimited"
+    delimiter: Delimiter = ","
+    """Delimited text only."""
+    has_header: bool = True
+    """Delimited text only."""
     encoding: Encoding = "utf-8"
-    """UTF-8 with or without a byte order mark is the same choice."""
-    columns: dict[Role, int | str]
-    """The column of each role: its position from 0, or its name in the header."""
-    timestamp_unit: TimestampUnit = "s"
-    decimal: Literal[".", ","] = "."
-    """What separates the fraction of a weight."""
+    """Of text. UTF-8 with or without a byte order mark is the same choice."""
+    on_reject: Literal["skip", "stop"] = "skip"
+    """What to do at a row that cannot be used."""
 
-    @field_validator("columns")
+    @field_validator("delimiter")
     @classmethod
-    def _check_columns(cls, columns: dict[Role, int | str]) -> dict[Role, int | str]:
-        for role in REQUIRED_ROLES:
-            if role not in columns:
-                raise ValueError(f"choose the column that holds the {role}")
-        taken: dict[int | str, Role] = {}
-        for role, column in columns.items():
-            if column in taken:
-                raise ValueError(f"column {column!r} cannot be both {taken[column]} and {role}")
-            if isinstance(column, int) and column < 0:
-                raise ValueError(f"column positions start at 0, but {role} has {column}")
-            taken[column] = role
-        return columns
+    def _check_delimiter(cls, delimiter: Delimiter) -> Delimiter:
+        if not is_delimiter(delimiter):
+            raise ValueError(
+                f"a delimiter is one sign that is no letter, digit, quotation mark or line break, or ::, but this is {delimiter!r}"
+            )
+        return delimiter
 
     @classmethod
-    def from_json(cls, document: Any) -> Mapping:
-        """Read a mapping from parsed JSON.
+    def from_json(cls, document: Any) -> Self:
+        """Read what ``to_json`` wrote.
 
         Raises:
             DataError: a setting is missing, unknown or out of range.
@@ -77,9 +113,53 @@ class Mapping(BaseModel):
         try:
             return cls.model_validate(document)
         except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"]) or "mapping"
-            raise DataError(f"Column mapping, {name}: {first['msg'].removeprefix('Value error, ')}.") from error
+            raise data_error("Column mapping", error) from error
 
     def to_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json")
+
+
+class Mapping(TableFormat):
+    """Everything the reader of interactions needs besides the file; equal mappings of equal files give equal interactions."""
+
+    columns: dict[Role, Column]
+    """The column of each role; lists of items have none."""
+    timestamp_unit: TimestampUnit = "s"
+    decimal: Literal[".", ","] = "."
+    """What separates the fraction of a number."""
+    part: Part | None = None
+    """The part of a predefined split that the rows are."""
+
+    @model_validator(mode="after")
+    def _check_columns(self) -> Mapping:
+        if self.source == "adjacency":
+            if self.columns:
+                raise ValueError("lists of items have no columns to choose")
+            return self
+        for role in REQUIRED_ROLES:
+            if role not in self.columns:
+                raise ValueError(f"choose the column that holds the {role}")
+        check_distinct(dict(self.columns))
+        return self
+
+
+def check_distinct(columns: dict[str, Column]) -> None:
+    """Refuse one column for two roles, and negative positions; raises ValueError."""
+    taken: dict[Column, str] = {}
+    for role, column in columns.items():
+        if column in taken:
+            raise ValueError(f"column {column!r} cannot be both {taken[column]} and {role}")
+        if isinstance(column, int) and column < 0:
+            raise ValueError(f"column positions start at 0, but {role} has {column}")
+        taken[column] = role
+
+
+def is_delimiter(text: str) -> bool:
+    return text == "::" or (len(text) == 1 and not text.isalnum() and text not in '"\n\r\0-+.' and (text == "\t" or text.isprintable()))
+
+
+def data_error(what: str, error: ValidationError) -> DataError:
+    """pydantic's first complaint as one of ours."""
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"]) or "as a whole"
+    return DataError(f"{what}, {name}: {first['msg'].removeprefix('Value error, ')}.")
