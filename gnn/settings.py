@@ -5,15 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gnn.catalogue import CATALOGUE, check_heads
-from gnn.catalogue.choices import (
-    ATTENTION_OPERATORS,
-    LOGISTIC_LOSSES,
-    NATURAL_SCORER,
-    NONLINEAR_OPERATORS,
-    PROPAGATING_OPERATORS,
-    SCORED_LOSSES,
-    TEMPERED_LOSSES,
-)
+from gnn.catalogue.choices import LOGISTIC_LOSSES, NATURAL_SCORER, PROPAGATING_OPERATORS, SCORED_LOSSES, TEMPERED_LOSSES
 from gnn.errors import SpaceError
 from gnn.space import Architecture, Choice
 
@@ -34,7 +26,10 @@ class LayerSettings:
 
 @dataclass(frozen=True)
 class Settings:
-    """An architecture with every decision it leaves out at the catalogue's default."""
+    """An architecture with every decision that it leaves out, or that has no part in it, at the catalogue's default.
+
+    Equal settings are the same network, trained in the same way.
+    """
 
     node_dim: int
     edge_dim: int
@@ -75,16 +70,19 @@ class Settings:
         loss = read.text("loss")
         own = NATURAL_SCORER[loss]
         scorer = str(architecture.get("scorer", own)) if loss in SCORED_LOSSES else own
+        layers = tuple(read.layer(layer) for layer in range(1, read.n_layers + 1))
+        propagates = any(layer.operator in PROPAGATING_OPERATORS for layer in layers)
         return cls(
             node_dim=read.whole("node_dim"),
-            edge_dim=read.whole("edge_dim"),
-            layers=tuple(read.layer(layer) for layer in range(1, read.n_layers + 1)),
+            # Without a layer that propagates, nothing reads edges.
+            edge_dim=read.whole("edge_dim") if propagates else 0,
+            layers=layers,
             combination=read.text("combination"),
             scorer=scorer,
             item_bias=loss in SCORED_LOSSES and read.text("item_bias") == "learned",
             dropout=read.number("dropout"),
             message_dropout=read.number("message_dropout"),
-            edge_dropout=read.number("edge_dropout"),
+            edge_dropout=read.number("edge_dropout") if propagates else 0.0,
             l2=read.number("l2"),
             loss=loss,
             negatives=read.text("negatives"),
@@ -122,7 +120,13 @@ class _Reader:
             _check(name, choice, self.n_layers)
 
     def _choose(self, name: str) -> Choice:
-        return self.architecture.get(name, CATALOGUE[name.partition(".")[0]].default)
+        """The choice for a decision; the default where the catalogue's conditions say that it has no part."""
+        stem, dot, layer = name.partition(".")
+        entry = CATALOGUE[stem]
+        for parent, allowed in entry.when.items():
+            if self._choose(parent + dot + layer if CATALOGUE[parent].per else parent) not in allowed:
+                return entry.default
+        return self.architecture.get(name, entry.default)
 
     def whole(self, name: str) -> int:
         return int(self._choose(name))
@@ -134,17 +138,14 @@ class _Reader:
         return str(self._choose(name))
 
     def layer(self, layer: int) -> LayerSettings:
-        operator = self.text(f"operator.{layer}")
-        heads = self.whole(f"heads.{layer}") if operator in ATTENTION_OPERATORS else 1
+        heads = self.whole(f"heads.{layer}")
         check_heads(heads, self.whole("node_dim"))
-        propagates = operator in PROPAGATING_OPERATORS
         return LayerSettings(
-            operator,
+            self.text(f"operator.{layer}"),
             heads,
-            # The others are linear by definition.
-            self.text(f"activation.{layer}") if operator in NONLINEAR_OPERATORS else "identity",
-            self.text(f"normalisation.{layer}") if propagates else "none",
-            self.text(f"skip.{layer}") if propagates else "none",
+            self.text(f"activation.{layer}"),
+            self.text(f"normalisation.{layer}"),
+            self.text(f"skip.{layer}"),
         )
 
 
