@@ -77,6 +77,18 @@ _DEMO: dict[str, tuple[Choice, ...]] = {
 
 PRESETS: dict[str, dict[str, tuple[Choice, ...]]] = {
     "demo": _DEMO,
+    # The six decisions of the article on searching GNN recommenders by reinforcement learning: sizes of node and edge
+    # embeddings, network structure, activation, regularisation and aggregation. How to train is not searched.
+    "seed-paper": {
+        "node_dim": (16, 32, 64, 128, 256),
+        "edge_dim": (0, 4, 8, 16),
+        "layers": (1, 2, 3),
+        "operator": ("gcn", "gat", "sage"),
+        "activation": ("identity", "relu", "leaky_relu", "elu", "tanh"),
+        "combination": ("last", "sum", "mean", "concat"),
+        "dropout": (0.0, 0.1, 0.2, 0.4),
+        "l2": (0.0, 1e-5, 1e-4, 1e-3),
+    },
     "lightgcn-family": {
         "node_dim": (32, 64, 128, 256),
         "layers": (1, 2, 3, 4),

@@ -19,6 +19,7 @@ MAX_DOCUMENT = 100_000
 
 PRESET_HELP = {
     "demo": "Every kind of layer, small sizes: a good first search.",
+    "seed-paper": "The six decisions of the article: node and edge embedding size, structure, activation, regularisation, aggregation.",
     "lightgcn-family": "LightGCN layers only; searches sizes, depth and training.",
     "full": "Everything the catalogue offers.",
 }
