@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, re_path
 
-from webapp.views import accounts, datasets, health, home, searches, spaces, trials
+from webapp.views import accounts, datasets, health, home, searches, spaces, trials, uploads
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -12,6 +12,9 @@ urlpatterns = [
     path("welcome/<uid>/<token>/", accounts.welcome, name="welcome"),
     path("datasets/", datasets.dataset_list, name="datasets"),
     path("datasets/upload/", datasets.upload, name="dataset_upload"),
+    path("datasets/uploads/", uploads.upload_new, name="upload_new"),
+    path("datasets/uploads/<uuid:upload_id>/", uploads.upload_one, name="upload"),
+    path("datasets/uploads/<uuid:upload_id>/finish/", uploads.upload_end, name="upload_finish"),
     path("datasets/<int:dataset_id>/", datasets.dataset_page, name="dataset"),
     path("datasets/<int:dataset_id>/mapping/", datasets.mapping, name="dataset_mapping"),
     path("spaces/", spaces.space_list, name="spaces"),

@@ -1,8 +1,45 @@
-// Sends the upload form with a progress bar and takes dropped files. Without this script the form works as any other.
+// Sends the file of [data-upload] in chunks, with a progress bar. A broken connection is tried again and goes on where it
+// stopped; after a reload, choosing the same file goes on too. Without this script the form works as any other.
 "use strict";
 
 (() => {
+  const RETRY_MS = [1000, 2000, 4000, 8000, 15000];
+  const GIVE_UP_MS = 10 * 60 * 1000;
+
   const megabytes = (bytes) => `${(bytes / 1e6).toLocaleString(undefined, { maximumFractionDigits: 1 })} MB`;
+  const wait = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+  // Stops the upload with a message for the person; `kept` says that what arrived stays on the server.
+  class Stop extends Error {
+    constructor(message, kept = false) {
+      super(message);
+      this.kept = kept;
+    }
+  }
+  const CANCELLED = "Cancelled. Nothing was stored.";
+  const SIGNED_OUT = "You are signed out. Sign in in another tab, come back and press Upload: what was sent is kept.";
+
+  // The token changes with a sign-in in another tab, so the page's own copy may be old.
+  const token = () => (document.cookie.match(/(?:^|; )csrftoken=([^;]+)/) ?? [])[1] ?? "";
+
+  const remembered = {
+    key: (file) => `recsmith-upload:${file.name}:${file.size}:${file.lastModified}`,
+    get: (file) => {
+      try {
+        return sessionStorage.getItem(remembered.key(file));
+      } catch {
+        return null; // storage can be switched off
+      }
+    },
+    set: (file, url) => {
+      try {
+        if (url) sessionStorage.setItem(remembered.key(file), url);
+        else sessionStorage.removeItem(remembered.key(file));
+      } catch {
+        // Then a reload starts over.
+      }
+    },
+  };
 
   const start = (form) => {
     const input = form.querySelector("input[type=file]");
@@ -14,10 +51,9 @@
     const submit = form.querySelector("[type=submit]");
     const cancel = form.querySelector("[data-upload-cancel]");
     const limit = Number(form.dataset.limitMb) * 1e6;
-    let request = null;
+    let job = null;
 
     const fail = (message) => {
-      request = null;
       error.textContent = message;
       error.hidden = false;
       progress.hidden = cancel.hidden = true;
@@ -34,44 +70,140 @@
       const percent = total ? Math.floor((100 * sent) / total) : 0;
       bar.setAttribute("aria-valuenow", percent);
       bar.firstElementChild.style.width = `${percent}%`;
-      status.textContent = sent < total ? `${percent} % of ${megabytes(total)} sent` : "Sent. The server is storing and examining the file.";
+      const seconds = (performance.now() - job.began) / 1000;
+      const speed = sent > job.first && seconds > 2 ? `, ${megabytes((sent - job.first) / seconds)} a second` : "";
+      status.textContent = sent < total ? `${percent} % of ${megabytes(total)} sent${speed}` : "Sent. The server is storing and examining the file.";
     };
 
-    const finished = () => {
-      let answer = null;
-      try {
-        answer = JSON.parse(request.responseText);
-      } catch {
-        // Not from the upload view, such as the page of a proxy.
+    // One request; a network error or an overloaded server rejects with `again`, everything else is an answer.
+    const ask = (method, url, { body = null, headers = {}, onProgress = null } = {}) => new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest();
+      job.request = request;
+      request.open(method, url);
+      request.setRequestHeader("Accept", "application/json");
+      request.setRequestHeader("X-CSRFToken", token());
+      for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
+      if (onProgress) request.upload.addEventListener("progress", (report) => onProgress(report.loaded));
+      request.addEventListener("error", () => reject(new Error("again")));
+      request.addEventListener("abort", () => reject(new Stop(CANCELLED)));
+      request.addEventListener("load", () => {
+        if (request.responseURL.includes("/login/")) return reject(new Stop(SIGNED_OUT, true));
+        if (request.status >= 500) return reject(new Error("again"));
+        if (request.status === 403) return reject(new Stop("The server did not accept this page any more. Load it again, then choose the same file: what was sent is kept.", true));
+        let answer = {};
+        try {
+          answer = JSON.parse(request.responseText || "{}");
+        } catch {
+          // Not from the upload views, such as the page of a proxy.
+        }
+        resolve({ status: request.status, answer });
+      });
+      request.send(body);
+    });
+
+    // Repeats `attempt` until the server answers; between tries it says so.
+    const persist = async (attempt) => {
+      const since = performance.now();
+      for (let tries = 0; ; tries += 1) {
+        if (job.cancelled) throw new Stop(CANCELLED);
+        try {
+          return await attempt();
+        } catch (problem) {
+          if (problem instanceof Stop) throw problem;
+          if (performance.now() - since > GIVE_UP_MS) throw new Stop("The server does not answer. Choose the same file later: what was sent is kept.", true);
+          status.textContent = "The connection broke. Trying again; what was sent is kept.";
+          await wait(RETRY_MS[Math.min(tries, RETRY_MS.length - 1)]);
+        }
       }
-      if (request.status === 201 && answer) window.location.assign(answer.url);
-      else if (answer && answer.errors) fail(Object.values(answer.errors).flat().join(" "));
-      else if (request.status === 413) fail("The server refused the file because it is too large.");
-      else if (request.status === 403) fail("You are no longer signed in, or this page is too old. Load it again.");
-      else fail(`The server answered with status ${request.status}. Nothing was stored; try again.`);
     };
 
-    form.addEventListener("submit", (event) => {
+    const refused = ({ status: code, answer }) => new Stop(answer.error ?? `The server answered with status ${code}. Nothing was stored; try again.`);
+
+    const begin = async (file) => {
+      const url = remembered.get(file);
+      if (url) {
+        const found = await persist(() => ask("GET", url));
+        if (found.status === 200) return { url, ...found.answer };
+      }
+      const body = new FormData(form);
+      body.delete("file");
+      body.set("filename", file.name);
+      body.set("size", file.size);
+      const made = await persist(() => ask("POST", form.dataset.upload, { body }));
+      if (made.status !== 201) throw refused(made);
+      remembered.set(file, made.answer.url);
+      return made.answer;
+    };
+
+    const piece = async (file, from, to) => {
+      try {
+        const data = await file.slice(from, to).arrayBuffer();
+        if (data.byteLength === to - from) return data;
+      } catch {
+        // Browsers refuse to read on in a file that changed.
+      }
+      throw new Stop(`${file.name} changed while it was sent, or can no longer be read. Nothing was stored; upload it again.`);
+    };
+
+    const send = async (file) => {
+      const upload = await begin(file);
+      job.url = upload.url;
+      let offset = job.first = upload.offset;
+      show(offset, file.size);
+      while (offset < file.size) {
+        const data = await piece(file, offset, Math.min(file.size, offset + upload.chunk_bytes));
+        const sent = await persist(async () => {
+          const reply = await ask("PATCH", upload.url, {
+            body: data,
+            headers: { "Upload-Offset": String(offset), "Content-Type": "application/offset+octet-stream" },
+            onProgress: (loaded) => show(offset + loaded * 0.999, file.size),
+          });
+          if (reply.status === 400) throw new Error("again"); // arrived cut short
+          return reply;
+        });
+        // 409: an earlier try arrived although its answer did not.
+        if (sent.status !== 200 && sent.status !== 409) throw refused(sent);
+        if (sent.status === 409 && sent.answer.offset === offset) throw refused(sent);
+        offset = sent.answer.offset;
+        show(offset, file.size);
+      }
+      show(file.size, file.size);
+      cancel.hidden = true;
+      const done = await persist(() => ask("POST", upload.finish));
+      if (done.status !== 201) throw refused(done);
+      remembered.set(file, null);
+      window.location.assign(done.answer.url);
+    };
+
+    form.addEventListener("submit", async (event) => {
       const file = input.files[0];
       if (!file) return;
       event.preventDefault();
-      if (request || tooLarge(file)) return;
+      if (job || tooLarge(file)) return;
       error.hidden = true;
       progress.hidden = cancel.hidden = false;
       submit.disabled = true;
-      show(0, file.size);
-      request = new XMLHttpRequest();
-      request.upload.addEventListener("progress", (report) => show(report.loaded, report.total));
-      request.addEventListener("load", finished);
-      request.addEventListener("error", () => fail("The connection broke before the file was sent. Nothing was stored; try again."));
-      request.addEventListener("abort", () => fail("Cancelled. Nothing was stored."));
-      request.open("POST", form.action);
-      request.setRequestHeader("Accept", "application/json");
-      request.setRequestHeader("X-CSRFToken", form.elements.csrfmiddlewaretoken.value);
-      request.send(new FormData(form));
+      job = { began: performance.now(), first: 0, url: null, request: null, cancelled: false };
+      try {
+        await send(file);
+      } catch (problem) {
+        if (!(problem instanceof Stop)) throw problem;
+        const { url } = job;
+        fail(problem.message);
+        if (!problem.kept) {
+          remembered.set(file, null);
+          if (url) fetch(url, { method: "DELETE", headers: { "X-CSRFToken": token() }, keepalive: true }).catch(() => {});
+        }
+      } finally {
+        job = null;
+      }
     });
 
-    cancel.addEventListener("click", () => request && request.abort());
+    cancel.addEventListener("click", () => {
+      if (!job) return;
+      job.cancelled = true;
+      job.request?.abort();
+    });
     input.addEventListener("change", () => {
       error.hidden = true;
       if (input.files[0]) tooLarge(input.files[0]);
@@ -88,7 +220,7 @@
     zone.addEventListener("drop", (event) => {
       event.preventDefault();
       const files = event.dataTransfer.files;
-      if (request || files.length === 0) return;
+      if (job || files.length === 0) return;
       if (files.length > 1) {
         fail("Drop one file at a time.");
         return;

@@ -81,14 +81,6 @@ def test_from_file_to_ready_in_the_browser(signed_in: Client, sent: list[Any], d
         assert f'data-chart="figure-{name}"' in text
 
 
-def test_the_script_gets_the_next_page_or_the_error_as_json(signed_in: Client) -> None:
-    response = upload(signed_in, toy_csv(), headers={"Accept": "application/json"})
-    assert (response.status_code, response.json()) == (201, {"url": reverse("dataset_mapping", args=[Dataset.objects.get().pk])})
-    response = upload(signed_in, b"alpha\nbeta\n", headers={"Accept": "application/json"})
-    assert response.status_code == 422
-    assert response.json()["errors"]["file"][0].startswith("toy.csv has a single column: none of")
-
-
 @pytest.mark.parametrize(
     ("content", "filename", "message"),
     [

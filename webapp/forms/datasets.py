@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from gnn.errors import DataError
 from gnn.sources import Detected, Mapping
@@ -27,6 +28,14 @@ class UploadForm(forms.Form):
         error_messages={"required": "Choose a file."},
     )
     name = forms.CharField(label="Name", max_length=200, required=False, help_text="Left empty, the dataset is named after the file.")
+
+
+class UploadStartForm(forms.Form):
+    """What upload.js says of a file before it sends it."""
+
+    filename = forms.CharField(max_length=1000, strip=False, error_messages={"required": _("Choose a file.")})
+    size = forms.IntegerField(min_value=0, max_value=2**62)
+    name = forms.CharField(max_length=200, required=False)
 
 
 class FormatForm(forms.Form):

@@ -13,6 +13,7 @@ from webapp.enums import ACTIVE_SEARCH_STATES, DatasetState, Failure, RunState
 from webapp.models import Dataset, Search
 from webapp.queue import ADVANCE_SEARCH, CONTROL_QUEUE, INGEST_DATASET, TRIALS_QUEUE, enqueue_on_commit, waiting_messages
 from webapp.services.runs import MAX_LOSSES, RUN_TASKS, RunModel
+from webapp.services.uploads import uploads_expire
 
 LOST_MESSAGE = (
     f"The worker died {MAX_LOSSES} times while running this, most likely killed for using too much memory. "
@@ -21,7 +22,7 @@ LOST_MESSAGE = (
 
 
 def reap() -> None:
-    """Requeue runs whose lease expired, resend messages that were lost, and wake searches that stand still."""
+    """Requeue runs whose lease expired, resend lost messages, wake searches that stand still, drop forgotten uploads."""
     for model, task in RUN_TASKS.items():
         _reap_expired(model, task)
     if waiting_messages(TRIALS_QUEUE) == 0:
@@ -29,6 +30,7 @@ def reap() -> None:
             _resend(model, task)
     if waiting_messages(CONTROL_QUEUE) == 0:
         _wake()
+    uploads_expire()
 
 
 @transaction.atomic

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from gnn.errors import DataError
@@ -31,8 +30,7 @@ def dataset_list(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def upload(request: HttpRequest) -> HttpResponse:
-    """Take a file; a request that accepts only JSON (upload.js) gets the next page or the error as JSON."""
-    wants_json = request.headers.get("Accept") == "application/json"
+    """Take a file from a browser without scripts; upload.js sends it in chunks instead (``webapp.views.uploads``)."""
     form, status = UploadForm(), 200
     if request.method == "POST":
         form, status = UploadForm(request.POST, request.FILES), 422
@@ -49,10 +47,7 @@ def upload(request: HttpRequest) -> HttpResponse:
             except DataError as error:
                 form.add_error("file", str(error))
             else:
-                url = reverse("dataset_mapping", args=[dataset.pk])
-                return JsonResponse({"url": url}, status=201) if wants_json else redirect(url)
-        if wants_json:
-            return JsonResponse({"errors": form.errors}, status=status)
+                return redirect("dataset_mapping", dataset.pk)
     return render(request, "datasets/upload.html", {"form": form, "limit_mb": settings.RECSMITH_UPLOAD_LIMIT_MB}, status=status)
 
 

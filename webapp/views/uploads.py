@@ -1,0 +1,89 @@
+"""What upload.js talks to: start, send chunks, ask how far it came, finish, cancel. All answers are JSON."""
+
+from __future__ import annotations
+
+from typing import cast
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from gnn.errors import DataError
+from webapp.forms.datasets import UploadStartForm
+from webapp.models import Upload
+from webapp.services.errors import Conflict
+from webapp.services.uploads import CHUNK_BYTES, upload_append, upload_cancel, upload_finish, upload_start
+
+
+@require_POST
+def upload_new(request: HttpRequest) -> HttpResponse:
+    form = UploadStartForm(request.POST)
+    if not form.is_valid():
+        return JsonResponse({"error": " ".join(str(error) for errors in form.errors.values() for error in errors)}, status=422)
+    try:
+        upload = upload_start(owner=_user(request), **form.cleaned_data)
+    except DataError as error:
+        return JsonResponse({"error": str(error)}, status=413)
+    answer = {"url": reverse("upload", args=[upload.pk]), "finish": reverse("upload_finish", args=[upload.pk])}
+    return JsonResponse(answer | {"offset": 0, "chunk_bytes": CHUNK_BYTES}, status=201)
+
+
+@require_http_methods(["GET", "HEAD", "PATCH", "DELETE"])
+def upload_one(request: HttpRequest, upload_id: UUID) -> HttpResponse:
+    owner = _user(request)
+    if request.method == "DELETE":
+        upload_cancel(owner=owner, upload_id=upload_id)
+        return HttpResponse(status=204)
+    upload = get_object_or_404(Upload.objects.select_related("blob"), pk=upload_id, owner=owner)
+    if request.method != "PATCH":
+        return _state(upload)
+    offset, length = _number(request.headers.get("Upload-Offset")), _number(request.headers.get("Content-Length"))
+    if offset is None or length is None:
+        return JsonResponse({"error": "Upload-Offset and Content-Length must be whole numbers."}, status=400)
+    if length > CHUNK_BYTES:
+        return JsonResponse({"error": f"A chunk may have {CHUNK_BYTES} bytes, but this one has {length}."}, status=413)
+    try:
+        data = request.read(length)
+    except UnreadablePostError:
+        data = b""
+    if len(data) != length:
+        return JsonResponse({"error": "The connection broke."}, status=400)
+    try:
+        return _state(upload_append(owner=owner, upload_id=upload_id, offset=offset, data=data))
+    except Upload.DoesNotExist:
+        return JsonResponse({"error": "This upload was cancelled."}, status=404)
+    except Conflict:
+        upload.refresh_from_db()
+        return _state(upload, status=409)
+    except DataError as error:
+        return JsonResponse({"error": str(error)}, status=422)
+
+
+@require_POST
+def upload_end(request: HttpRequest, upload_id: UUID) -> HttpResponse:
+    try:
+        dataset = upload_finish(owner=_user(request), upload_id=upload_id)
+    except Upload.DoesNotExist:
+        return JsonResponse({"error": "This upload was cancelled. Upload the file again."}, status=404)
+    except Conflict as conflict:
+        return JsonResponse({"error": str(conflict)}, status=409)
+    except DataError as error:
+        return JsonResponse({"error": str(error)}, status=422)
+    return JsonResponse({"url": reverse("dataset_mapping", args=[dataset.pk])}, status=201)
+
+
+def _state(upload: Upload, *, status: int = 200) -> JsonResponse:
+    offset = upload.size if upload.blob is None else upload.blob.size
+    answer = {"offset": offset, "size": upload.size, "chunk_bytes": CHUNK_BYTES, "finish": reverse("upload_finish", args=[upload.pk])}
+    return JsonResponse(answer, status=status)
+
+
+def _user(request: HttpRequest) -> User:
+    return cast(User, request.user)  # the middleware lets nobody else in
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 19 else None
