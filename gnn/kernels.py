@@ -29,6 +29,9 @@ _LINE = 16
 _FETCHED = 32
 """Columns from which on asking ahead costs less than it saves."""
 
+_NEAR = 2**23
+"""Bytes of rows that stay near the processor by themselves, where asking ahead costs a tenth instead."""
+
 _STRIDE = 64
 """Columns :func:`top_items` rules out at once."""
 
@@ -73,7 +76,7 @@ _prefetch: Any = intrinsic(_prefetching)
 def spmm(indptr: IntArray, indices: IntArray, values: FloatArray, x: FloatArray, parts: IntArray, out: FloatArray) -> None:
     """out[r] = sum over entries e of row r of values[e] * x[indices[e]]; x and out are [rows, d]."""
     width = x.shape[1]
-    ahead = len(indices) - _AHEAD - 4 if width >= _FETCHED else -1
+    ahead = len(indices) - _AHEAD - 4 if width >= _FETCHED and x.nbytes > _NEAR else -1
     for part in prange(len(parts) - 1):
         for row in range(parts[part], parts[part + 1]):
             end = indptr[row + 1]
@@ -102,7 +105,7 @@ def spmm(indptr: IntArray, indices: IntArray, values: FloatArray, x: FloatArray,
 def sddmm(indptr: IntArray, indices: IntArray, left: FloatArray, right: FloatArray, parts: IntArray, out: FloatArray) -> None:
     """out[e] = <left[row of e], right[indices[e]]>: the dense product at the places of the matrix's entries."""
     width = left.shape[1]
-    ahead = len(indices) - _AHEAD - 1 if width >= _FETCHED else -1
+    ahead = len(indices) - _AHEAD - 1 if width >= _FETCHED and right.nbytes > _NEAR else -1
     for part in prange(len(parts) - 1):
         for row in range(parts[part], parts[part + 1]):
             for entry in range(indptr[row], indptr[row + 1]):

@@ -120,7 +120,8 @@ class Recommender(nn.Module):
     def embed(self, outputs: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Users and items to be multiplied, from the outputs of all layers."""
         combined = self.combine(outputs)
-        users, items = combined[: self.graph.n_users], combined[self.graph.n_users :]
+        # Two slices would each have a gradient as large as the whole.
+        users, items = combined.split([self.graph.n_users, self.graph.n_items])
         if self.scorer is not None:
             users, items = self.scorer(users, items)
         if self.item_bias is not None:

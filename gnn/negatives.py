@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from gnn import pair_kernels
 from gnn.graph import Graph
 from gnn.sampling import PairBlock
 
@@ -24,7 +25,8 @@ class NegativeSampler:
     """
 
     def __init__(self, graph: Graph) -> None:
-        self.indptr = graph.seen_indptr
+        self.n_items = graph.n_items
+        self.indptr, self.seen = graph.seen_indptr, graph.seen_items
         self.unseen = graph.n_items - graph.user_degree
         user = torch.repeat_interleave(graph.user_degree)
         place = torch.arange(graph.n_edges, device=user.device) - self.indptr[user]
@@ -35,6 +37,15 @@ class NegativeSampler:
         """One unseen item for each of the given users, which may repeat and have any shape; all need one (``unseen > 0``)."""
         # Double precision: float32 could not name every item of a large catalogue.
         share = torch.rand(users.shape, generator=generator, dtype=torch.float64).to(users.device)
+        if users.device.type == "cpu":
+            out = torch.empty(users.shape, dtype=torch.int64)
+            of = users.contiguous().view(-1), share.view(-1), self.indptr, self.seen
+            pair_kernels.unseen(*(x.numpy() for x in of), self.n_items, out.view(-1).numpy())
+            return out
+        return self.ranked(users, share)
+
+    def ranked(self, users: Tensor, share: Tensor) -> Tensor:
+        """The items at ``share`` of the way through the unseen ones, in torch operations for any device."""
         rank = (share * self.unseen[users]).long()
         before = torch.searchsorted(self.keys, users * self.stride + rank, right=True) - self.indptr[users]
         return rank + before

@@ -18,6 +18,7 @@ from gnn.graph import Graph
 from gnn.losses import catalogue_softmax
 from gnn.model import Draw, Recommender
 from gnn.negatives import PairNegatives, PopularitySampler
+from gnn.pairs import pair_scores, rows, squared_norm
 from gnn.sampling import PairBlock, UserBlock, pair_blocks, user_blocks
 
 MIN_STEPS = 8
@@ -67,8 +68,7 @@ class Objective(ABC, Generic[B]):
         users, items = self.model.embed(outputs)
         total, used = self.compare(block, users, items, draw, rows_at_once)
         if settings.l2:
-            norm = _rows(self.model.nodes, used).square().sum()
-            total = total + 0.5 * settings.l2 * norm / len(block.users)
+            total = total + 0.5 * settings.l2 / len(block.users) * squared_norm(self.model.nodes, used)
         if settings.contrastive != "none":
             total = total + settings.contrastive_weight * contrast(self.model, outputs, block.users, block.items, draw)
         return total
@@ -123,9 +123,7 @@ class PairObjective(Objective[PairBlock]):
 
     def compare(self, block: PairBlock, users: Tensor, items: Tensor, draw: Draw, rows_at_once: int) -> tuple[Tensor, Tensor]:
         def score(some: Tensor, of: Tensor) -> Tensor:
-            # Faster than a batched matrix product, whose matrices would be tiny.
-            scores = (_rows(items, of) * _rows(users, some)[:, None]).sum(2)
-            return scores / self.settings.temperature
+            return pair_scores(users, items, some, of) / self.settings.temperature
 
         negatives = self.negatives(block, score, draw.generator)
         scores = score(block.users, torch.cat([block.items[:, None], negatives], dim=1))
@@ -166,14 +164,14 @@ class SquareObjective(Objective[PairBlock]):
 
     def compare(self, block: PairBlock, users: Tensor, items: Tensor, draw: Draw, rows_at_once: int) -> tuple[Tensor, Tensor]:
         used = torch.cat([block.users, self.graph.n_users + block.items])
-        some, theirs = _rows(users, block.users), _rows(items, block.items)
+        some, theirs = rows(users, block.users), rows(items, block.items)
         if self.settings.loss == "directau":
             spread = (losses.uniformity(some) + losses.uniformity(theirs)) / 2
             return losses.alignment(some, theirs) + self.settings.uniformity * spread, used
         drawn = block.items if self.settings.candidates == "in_batch" else self.sampler((CANDIDATES,), draw.generator)
         some = some / self.settings.temperature
         positive = (some * theirs).sum(1) - self.log_chance[block.items]
-        candidates = some @ _rows(items, drawn).t() - self.log_chance[drawn]
+        candidates = some @ rows(items, drawn).t() - self.log_chance[drawn]
         return losses.sampled_softmax(positive, candidates, block.items[:, None] == drawn), used
 
 
@@ -188,11 +186,6 @@ def make_objective(model: Recommender, graph: Graph) -> Objective[UserBlock] | O
     if model.settings.loss == "softmax":
         return CatalogueObjective(model, graph)
     return PairObjective(model, graph) if model.settings.loss in PAIR_LOSSES else SquareObjective(model, graph)
-
-
-def _rows(x: Tensor, index: Tensor) -> Tensor:
-    """x[index], for indices of any shape; indexing itself has a slower backward."""
-    return x.index_select(0, index.flatten()).view(*index.shape, x.shape[1])
 
 
 def _step_size(total: int, steps: int, limits: tuple[int, int]) -> int:

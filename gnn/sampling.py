@@ -55,5 +55,6 @@ def pair_blocks(graph: Graph, usable: Tensor, size: int, generator: torch.Genera
     user = torch.repeat_interleave(graph.user_degree)
     edges = torch.nonzero(usable[user]).flatten()
     order = edges[torch.randperm(len(edges), generator=generator)]
-    for some in order.tensor_split(max(1, round(len(order) / size))):
-        yield PairBlock(user[some], graph.seen_items[some])
+    n_blocks = max(1, round(len(order) / size))
+    users, items = (side.index_select(0, order).tensor_split(n_blocks) for side in (user, graph.seen_items))
+    yield from map(PairBlock, users, items)
