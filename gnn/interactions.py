@@ -106,16 +106,15 @@ class Interactions:
 
     def take(self, rows: np.ndarray[Any, Any]) -> Interactions:
         """The rows at these positions (or where this mask holds), without the ids that no row is left of; ids keep their order."""
-        arrays = {name: array[rows] for name, array in self.arrays().items()}
-        vocabularies = self.vocabularies()
+        columns: dict[str, Any] = {name: array[rows] for name, array in self.arrays().items()} | self.vocabularies()
         for name, vocabulary in _VOCABULARIES.items():
-            if name in arrays:
-                ids = vocabularies[vocabulary]
+            if name in columns:
+                ids = columns[vocabulary]
                 used = np.zeros(len(ids), dtype=bool)
-                used[arrays[name]] = True
-                arrays[name] = (np.cumsum(used, dtype=np.int32) - np.int32(1))[arrays[name]]
-                vocabularies[vocabulary] = ids.filter(pl.Series(used))
-        return Interactions(**(_ABSENT | arrays), **vocabularies)
+                used[columns[name]] = True
+                columns[name] = (np.cumsum(used, dtype=np.int32) - np.int32(1))[columns[name]]
+                columns[vocabulary] = ids.filter(pl.Series(used))
+        return Interactions(**(_ABSENT | columns))
 
     def to_parquet(self, file: str | Path | IO[bytes]) -> None:
         """Write one Parquet table that ``from_parquet`` reads back exactly.
@@ -137,9 +136,9 @@ class Interactions:
         """
         try:
             table = pl.read_parquet(file)
-            arrays: dict[str, Any] = {name: table[name].drop_nulls().to_numpy() for name in _ARRAYS if name in table.columns}
-            vocabularies = {name: table[name].drop_nulls() for name in _VOCABULARIES.values() if name in table.columns}
-            return cls(**(_ABSENT | arrays), **vocabularies)
+            columns: dict[str, Any] = {name: table[name].drop_nulls().to_numpy() for name in _ARRAYS if name in table.columns}
+            columns |= {name: table[name].drop_nulls() for name in _VOCABULARIES.values() if name in table.columns}
+            return cls(**(_ABSENT | columns))
         except (pl.exceptions.PolarsError, AttributeError, TypeError) as error:
             raise DataError(f"This is not an interactions table written by Recsmith: {error}") from error
 

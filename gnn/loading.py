@@ -1,18 +1,17 @@
-"""Files on disk as interactions with a split: one table to be split, or a folder that is split already."""
+"""From a file, or a folder whose files are the parts of a split, to interactions and their split."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from gnn import sources
 from gnn.errors import DataError
-from gnn.interactions import Interactions
+from gnn.interactions import Interactions, concatenate
 from gnn.protocol import Protocol
-from gnn.sources.builder import InteractionsBuilder
-from gnn.splits import PARTS, Split, predefined, split
+from gnn.sources import Mapping
+from gnn.sources.folders import look_at_folder, part_mappings
+from gnn.splits import Split, split
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,40 +23,27 @@ class SplitInteractions:
 
 
 def load(path: Path, protocol: Protocol) -> SplitInteractions:
-    """Read a delimited file and split it as the protocol says, or a folder of train.csv, valid.csv and test.csv.
+    """Read a file and split it as the protocol says, or a folder of train, valid and test files, which is split already.
 
     Raises:
         DataError: a file is missing or cannot be read, or a part of the split would be empty.
         SpaceError: the protocol does not fit the data.
     """
     if not path.is_dir():
-        interactions = _read(path)
+        interactions = _read(path, None)
         return SplitInteractions(interactions, split(interactions, protocol))
-    parts = [_read(path / f"{part}.csv") for part in PARTS]
-    return SplitInteractions(_concatenate(parts), predefined([len(part) for part in parts]))
+    parts = look_at_folder(path).parts
+    if not parts:
+        raise DataError(f"The folder {path} has no files named train and test. Name the file to read.")
+    interactions = concatenate([_read(file.path, how) for file, how in zip(parts, part_mappings(parts), strict=True)])
+    return SplitInteractions(interactions, split(interactions, protocol.model_copy(update={"split": "predefined"})))
 
 
-def _read(path: Path) -> Interactions:
+def _read(path: Path, mapping: Mapping | None) -> Interactions:
     try:
         with path.open("rb") as file:
-            mapping = sources.detect(file, path.name).mapping()
-            file.seek(0)
+            mapping = mapping or sources.detect(file, path.name).mapping()
             interactions, _ = sources.read(file, mapping, path.name)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
     return interactions
-
-
-def _concatenate(parts: list[Interactions]) -> Interactions:
-    """One table with common vocabularies; weights and times stay only if all parts have them."""
-    weighted = all(part.weight is not None for part in parts)
-    timed = all(part.timestamp is not None for part in parts)
-    builder = InteractionsBuilder()
-    for part in parts:
-        builder.add(
-            part.user_ids.gather(part.user),
-            part.item_ids.gather(part.item),
-            pl.Series(part.weight) if weighted else None,
-            pl.Series(part.timestamp) if timed else None,
-        )
-    return builder.build()

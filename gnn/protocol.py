@@ -13,7 +13,7 @@ METRIC_NAMES: tuple[str, ...] = get_args(MetricName)
 """Metrics a search may maximise."""
 LIST_METRIC_NAMES = ("coverage", "gini", "novelty", "popularity")
 """Metrics that are reported beside them and say nothing about relevance."""
-SplitKind = Literal["ratio", "leave_one_out", "temporal", "k_fold"]
+SplitKind = Literal["ratio", "leave_one_out", "temporal", "k_fold", "predefined"]
 SPLIT_KINDS: tuple[str, ...] = get_args(SplitKind)
 
 
@@ -23,9 +23,10 @@ class Protocol(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     split: SplitKind = "ratio"
-    """ratio: a share of each user's interactions; leave_one_out: each user's last two; temporal: global time; k_fold: cross-validation."""
+    """ratio: a share of each user's interactions; leave_one_out: each user's last two; temporal: global time; k_fold: cross-validation;
+    predefined: as the data came divided."""
     valid_fraction: float = Field(default=0.1, gt=0, lt=0.5)
-    """Share of interactions kept for validation (ratio and temporal)."""
+    """Share of interactions kept for validation (ratio, temporal, and predefined when the data came without validation)."""
     test_fraction: float = Field(default=0.1, gt=0, lt=0.5)
     """Share of interactions kept for the final test (ratio and temporal)."""
     folds: int = Field(default=5, ge=3, le=100)

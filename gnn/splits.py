@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +9,13 @@ import numpy as np
 
 from gnn.errors import DataError, SpaceError
 from gnn.protocol import Protocol
+from gnn.sources.mapping import PARTS
 
 if TYPE_CHECKING:
     from gnn.interactions import Interactions
 
-Array = np.ndarray[Any, np.dtype[np.int64]]
-_TRAIN, _VALID, _TEST = 0, 1, 2
-PARTS = ("train", "valid", "test")
+Array = np.ndarray[Any, np.dtype[np.signedinteger[Any]]]
+_TRAIN, _VALID, _TEST = range(len(PARTS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +38,11 @@ def split(interactions: Interactions, protocol: Protocol) -> Split:
     - k_fold: each user's interactions are dealt to the folds in random order. The fold that the protocol names
       tests and the next one validates, so over all of them each interaction tests once. A user with fewer
       interactions than folds may have none in training.
+    - predefined: as the data came divided. Where it has no validation part, one is taken from training as by ratio.
 
     Raises:
         DataError: training, validation or test would be empty.
-        SpaceError: a temporal split of interactions without time.
+        SpaceError: a temporal split of interactions without time, or a predefined one of data that came undivided.
     """
     if protocol.split == "temporal":
         part = _temporal(interactions, protocol)
@@ -50,8 +50,10 @@ def split(interactions: Interactions, protocol: Protocol) -> Split:
         part = _leave_one_out(interactions)
     elif protocol.split == "k_fold":
         part = _k_fold(interactions, protocol)
+    elif protocol.split == "predefined":
+        part = _predefined(interactions, protocol)
     else:
-        part = _ratio(interactions, protocol)
+        part = _ratio(interactions.user, protocol, test_fraction=protocol.test_fraction)
     parts = Split(*(np.flatnonzero(part == which).astype(np.int64) for which in (_TRAIN, _VALID, _TEST)))
     for name in PARTS:
         if len(getattr(parts, name)) == 0:
@@ -61,27 +63,26 @@ def split(interactions: Interactions, protocol: Protocol) -> Split:
     return parts
 
 
-def predefined(lengths: Sequence[int]) -> Split:
-    """The split of interactions that lie in the order of :data:`PARTS`, ``lengths`` of each.
-
-    Raises:
-        DataError: a part is empty.
-    """
-    for name, length in zip(PARTS, lengths, strict=True):
-        if length == 0:
-            raise DataError(f"The given split has no interaction for '{name}'.")
-    limits = np.cumsum([0, *lengths])
-    return Split(*(np.arange(start, stop, dtype=np.int64) for start, stop in zip(limits[:-1], limits[1:], strict=True)))
-
-
-def _ratio(interactions: Interactions, protocol: Protocol) -> Array:
+def _ratio(user: Array, protocol: Protocol, *, test_fraction: float) -> Array:
+    """Part of each row of these users; without a test fraction there is no test part."""
     generator = np.random.default_rng(protocol.split_seed)
-    from_end, count = _places(interactions.user, generator.permutation(len(interactions)))
-    test = np.floor(protocol.test_fraction * count + 1e-9)
+    from_end, count = _places(user, generator.permutation(len(user)))
+    test = np.floor(test_fraction * count + 1e-9)
     valid = np.floor(protocol.valid_fraction * count + 1e-9)
-    test = np.where((test == 0) & (count - valid > 1), 1, test)
+    if test_fraction:
+        test = np.where((test == 0) & (count - valid > 1), 1, test)
     valid = np.where((valid == 0) & (count - test > 1), 1, valid)
     return _cut(from_end, valid, test)
+
+
+def _predefined(interactions: Interactions, protocol: Protocol) -> Array:
+    if interactions.part is None:
+        raise SpaceError("A predefined split needs data that came divided into training and test; this dataset did not.", field="split")
+    part = interactions.part.astype(np.int64)
+    if not (part == _VALID).any():
+        train = np.flatnonzero(part == _TRAIN)
+        part[train] = _ratio(interactions.user[train], protocol, test_fraction=0)
+    return part
 
 
 def _k_fold(interactions: Interactions, protocol: Protocol) -> Array:
@@ -112,7 +113,7 @@ def _temporal(interactions: Interactions, protocol: Protocol) -> Array:
     return _cut(from_end, np.floor(protocol.valid_fraction * n), np.floor(protocol.test_fraction * n))
 
 
-def _places(user: np.ndarray[Any, np.dtype[np.int32]], rank: Array) -> tuple[Array, Array]:
+def _places(user: Array, rank: Array) -> tuple[Array, Array]:
     """Each interaction's place counted from the end of its user's, by ascending rank, and its user's total."""
     order = np.lexsort((rank, user))
     counts = np.bincount(user)

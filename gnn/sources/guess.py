@@ -2,87 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
 
-from gnn.sources.fields import UNITS_PER_SECOND, number, seconds
+from gnn.sources.fields import TRUTHS, UNITS_PER_SECOND, number, seconds
 from gnn.sources.mapping import ROLES, TIMESTAMP_UNITS, Role, TimestampUnit
+from gnn.sources.names import EXACT_NAMES, HINTS, plain_name
 
 CERTAIN, LIKELY, POSSIBLE = 0.95, 0.75, 0.5
 """Confidence of a name that says it, a name that hints at it, and of values or position alone."""
 
-EXACT_NAMES: dict[Role, frozenset[str]] = {
-    "user": frozenset(
-        {
-            "user",
-            "userid",
-            "useridx",
-            "uid",
-            "username",
-            "usr",
-            "customer",
-            "customerid",
-            "client",
-            "clientid",
-            "visitor",
-            "visitorid",
-            "member",
-            "reviewerid",
-            "buyer",
-        }
-    ),
-    "item": frozenset(
-        {
-            "item",
-            "itemid",
-            "itemidx",
-            "iid",
-            "movie",
-            "movieid",
-            "product",
-            "productid",
-            "asin",
-            "track",
-            "trackid",
-            "song",
-            "songid",
-            "book",
-            "bookid",
-            "isbn",
-            "game",
-            "gameid",
-            "sku",
-        }
-    ),
-    "weight": frozenset(
-        {
-            "weight",
-            "rating",
-            "ratings",
-            "score",
-            "stars",
-            "value",
-            "playcount",
-            "plays",
-            "count",
-            "hours",
-            "watchtime",
-            "duration",
-            "quantity",
-            "overall",
-        }
-    ),
-    "timestamp": frozenset({"timestamp", "time", "ts", "date", "datetime", "unixreviewtime", "createdat", "eventtime"}),
-}
-HINTS: dict[Role, tuple[str, ...]] = {
-    "user": ("user", "customer", "visitor", "client", "member", "account", "session"),
-    "item": ("item", "movie", "product", "track", "song", "book", "game", "article", "artist", "business", "venue", "anime"),
-    "weight": ("rating", "score", "weight", "hours", "count", "stars", "watch"),
-    "timestamp": ("time", "date"),
-}
 _FIRST_PLAUSIBLE, _LAST_PLAUSIBLE = 473_385_600, 4_102_444_800  # 1985 to 2100: a bare number outside is not taken for a time
 _FEW_VALUES = 25
 
@@ -97,23 +28,29 @@ class Column:
     """Every value that is not empty is a finite number."""
     is_whole: bool
     """Every such number is a whole one."""
+    is_truth: bool
+    """Every value that is not empty is true or false in words."""
     distinct: int
     low: float
     high: float
     decimal: Literal[".", ","]
     timestamp_unit: TimestampUnit | None
     """The unit in which every value is a plausible time."""
+    ambiguous_date: bool
+    """The values can be read day first and month first; only a person can tell."""
 
     @classmethod
     def from_values(cls, index: int, name: str, values: list[str]) -> Column:
         filled = pl.Series("value", [value for value in values if value], dtype=pl.String)
+        unit, ambiguous = _unit_of(filled)
         comma = bool(len(filled)) and bool(filled.str.contains(r"^[+-]?\d+,\d+$").any())
         decimal: Literal[".", ","] = "," if comma else "."
-        numbers = filled.to_frame().select(number(pl.col("value"), decimal)).to_series()
+        numbers = number(filled, decimal)
         is_number = bool(len(numbers)) and numbers.null_count() == 0 and bool(numbers.is_finite().all())
         low, high = (float(numbers.min()), float(numbers.max())) if is_number else (0.0, 0.0)  # type: ignore[arg-type]
         is_whole = is_number and bool((numbers == numbers.floor()).all())
-        return cls(index, name, is_number, is_whole, filled.n_unique(), low, high, decimal, _unit_of(filled))
+        is_truth = bool(len(filled)) and bool(filled.str.to_lowercase().is_in(list(TRUTHS)).all())
+        return cls(index, name, is_number, is_whole, is_truth, filled.n_unique(), low, high, decimal, unit, ambiguous)
 
 
 @dataclass(frozen=True)
@@ -153,14 +90,9 @@ def guess_roles(columns: list[Column], *, named: bool) -> dict[Role, Guess]:
     return dict(sorted(guesses.items(), key=lambda pair: ROLES.index(pair[0])))
 
 
-def plain_name(name: str) -> str:
-    """Lower-case letters and digits only, without a type as in RecBole's ``user_id:token``."""
-    return re.sub(r"[^a-z0-9]", "", name.lower().split(":")[0])
-
-
 def _by_name(role: Role, column: Column) -> Guess | None:
     plain = plain_name(column.name)
-    if (role == "weight" and not column.is_number) or (role == "timestamp" and column.timestamp_unit is None):
+    if not _can_be(role, column):
         return None
     if plain in EXACT_NAMES[role]:
         return Guess(column.index, CERTAIN, f"the column is named {column.name!r}")
@@ -168,11 +100,34 @@ def _by_name(role: Role, column: Column) -> Guess | None:
     return Guess(column.index, LIKELY, f"the name {column.name!r} contains {hint!r}") if hint else None
 
 
-def _unit_of(filled: pl.Series) -> TimestampUnit | None:
-    for unit in ("iso", *UNITS_PER_SECOND):
-        times = filled.to_frame().select(seconds(pl.col("value"), unit)).to_series()
-        plausible = times if unit == "iso" else times.filter(times.is_between(_FIRST_PLAUSIBLE, _LAST_PLAUSIBLE))
-        # One odd value in a hundred is dirt, not another unit.
-        if len(filled) and len(plausible) - plausible.null_count() >= 0.99 * len(filled):
-            return unit
-    return None
+def _can_be(role: Role, column: Column) -> bool:
+    """Whether the values do not speak against a role."""
+    if role == "weight":
+        return column.is_number
+    if role == "timestamp":
+        return column.timestamp_unit is not None
+    if role == "label":
+        return column.is_number and column.low >= 0 and column.high <= 1 or column.is_truth
+    if role in ("behaviour", "domain"):
+        return column.distinct <= _FEW_VALUES
+    if role == "propensity":
+        return column.is_number and column.low > 0 and column.high <= 1
+    if role == "position":
+        return column.is_whole and column.timestamp_unit is None
+    return True
+
+
+def _unit_of(filled: pl.Series) -> tuple[TimestampUnit | None, bool]:
+    """The unit in which the values are times, judged over the whole column, and whether day and month could be swapped."""
+    for unit in (*UNITS_PER_SECOND, "iso"):
+        if _are_times(filled, unit):
+            return unit, False
+    day_first, month_first = _are_times(filled, "dmy"), _are_times(filled, "mdy")
+    return ("dmy" if day_first else "mdy" if month_first else None), day_first and month_first
+
+
+def _are_times(filled: pl.Series, unit: TimestampUnit) -> bool:
+    times = seconds(filled, unit)
+    plausible = times.filter(times.is_between(_FIRST_PLAUSIBLE, _LAST_PLAUSIBLE)) if unit in UNITS_PER_SECOND else times
+    # One odd value in a hundred is dirt, not another unit.
+    return len(filled) > 0 and len(plausible) - plausible.null_count() >= 0.99 * len(filled)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gnn.errors import DataError
-from gnn.sources.guess import EXACT_NAMES, plain_name
-from gnn.sources.mapping import DELIMITERS, Delimiter, Mapping, Role
+from gnn.sources.mapping import DELIMITERS, Column, Delimiter, is_delimiter
+from gnn.sources.names import EXACT_NAMES, plain_name
 from gnn.sources.records import Sample, sample_records
 
 SAMPLE_LINES = 1000
+_SHOWN_NAMES = 20
 _STEADY = 0.9
 """A delimiter fits if this share of the records has the same number of fields."""
 
@@ -26,32 +28,44 @@ class Layout:
     problems: tuple[str, ...]
     """What a person should know before confirming."""
 
-    def positions(self, mapping: Mapping) -> dict[Role, int]:
-        """The position of each role's column.
+    def positions(self, columns: Mapping[str, Column], delimiter: Delimiter) -> dict[str, int]:
+        """The position of each column.
 
         Raises:
             DataError: a column is missing or its name is not unique.
         """
         if self.header_line and len(self.names) != self.n_columns:
             raise DataError(self.problems[0])
-        found: dict[Role, int] = {}
-        for role, column in mapping.columns.items():
+        found: dict[str, int] = {}
+        for role, column in columns.items():
             if isinstance(column, str):
-                places = [at for at, name in enumerate(self.names) if name == column]
-                if not places:
-                    raise DataError(f"There is no column {column!r} for the {role}. The columns are {', '.join(map(repr, self.names))}.")
-                if len(places) > 1:
-                    raise DataError(
-                        f"{len(places)} columns are named {column!r} (columns {_count_from_one(places)}); choose the {role} by position."
-                    )
-                column = places[0]
+                column = position_of(self.names, column, role)
             elif column >= self.n_columns:
-                divided = f"divided by {DELIMITERS[mapping.delimiter]}, the rows have {self.n_columns} column(s)"
+                divided = f"divided by {name_of(delimiter)}, the rows have {self.n_columns} column(s)"
                 raise DataError(f"There is no column {column + 1} for the {role}: {divided}. Check the delimiter.")
             if column in found.values():
                 raise DataError(f"Column {self.names[column]!r} cannot be both the {role} and another role.")
             found[role] = column
         return found
+
+
+def position_of(names: Sequence[str], name: str, role: str) -> int:
+    """The position of a named column.
+
+    Raises:
+        DataError: there is none or more than one.
+    """
+    places = [at for at, other in enumerate(names) if other == name]
+    if not places:
+        shown = ", ".join(map(repr, names[:_SHOWN_NAMES])) + (", …" if len(names) > _SHOWN_NAMES else "")
+        raise DataError(f"There is no column {name!r} for the {role}. The columns are {shown}.")
+    if len(places) > 1:
+        raise DataError(f"{len(places)} columns are named {name!r} (columns {_count_from_one(places)}); choose the {role} by position.")
+    return places[0]
+
+
+def name_of(delimiter: Delimiter) -> str:
+    return DELIMITERS.get(delimiter, repr(delimiter))
 
 
 def sample_lines(text: str, filename: str) -> list[tuple[int, str]]:
@@ -66,32 +80,42 @@ def sample_lines(text: str, filename: str) -> list[tuple[int, str]]:
     return lines[:SAMPLE_LINES]
 
 
-def guess_delimiter(lines: list[tuple[int, str]], filename: str) -> Delimiter:
-    """The delimiter that gives most records the same number of fields.
+def guess_delimiter(lines: list[tuple[int, str]], filename: str) -> tuple[Delimiter, float]:
+    """The delimiter that gives most records the same number of fields, and the share of the records that it fits.
 
     Raises:
         DataError: none gives more than one column.
     """
-    steady: dict[Delimiter, int] = {}
+    steady: dict[Delimiter, tuple[int, float]] = {}
     best: tuple[float, Delimiter] | None = None
-    for delimiter in DELIMITERS:
+    for delimiter in (*DELIMITERS, *_unusual_delimiters(lines)):
+        if best is not None and best[0] >= _STEADY and delimiter not in DELIMITERS:
+            break  # signs inside ids and titles are steady too, so they count only where nothing usual fits
         records = sample_records(lines, delimiter)
         n_columns, records_with = Counter(len(record.fields) for record in records).most_common(1)[0]
         share = records_with / len(records)
         if n_columns > 1 and (best is None or share > best[0]):
             best = (share, delimiter)
         if n_columns > 1 and share >= _STEADY:
-            steady[delimiter] = n_columns
+            steady[delimiter] = (n_columns, share)
     if best is None:
         names = ", ".join(DELIMITERS.values())
         raise DataError(
             f"{filename} has a single column: none of {names} divides its lines. Line {lines[0][0]} reads {lines[0][1][:80]!r}."
         )
     if "::" in steady:
-        return "::"
+        return "::", steady["::"][1]
     # A space also stands inside titles and times, so it counts only where nothing else fits.
     others = [delimiter for delimiter in steady if delimiter != " "]
-    return max(others, key=lambda delimiter: steady[delimiter]) if others else next(iter(steady), best[1])
+    chosen = max(others, key=lambda delimiter: steady[delimiter][0]) if others else next(iter(steady), best[1])
+    return chosen, steady[chosen][1] if chosen in steady else best[0]
+
+
+def _unusual_delimiters(lines: list[tuple[int, str]]) -> list[Delimiter]:
+    """Signs that stand in every line, the most frequent first."""
+    first = Counter(sign for sign in lines[0][1] if is_delimiter(sign) and sign not in DELIMITERS)
+    common = [sign for sign, _ in first.most_common() if all(sign in line for _, line in lines[:50])]
+    return common[:5]
 
 
 def looks_like_header(records: list[Sample]) -> bool:
@@ -126,7 +150,7 @@ def lay_out(records: list[Sample], delimiter: Delimiter, *, has_header: bool, fi
             "Correct the file, or choose “no header” and map columns by position."
         )
     if n_columns == 1:
-        problems.append(f"Divided by {DELIMITERS[delimiter]}, the rows have a single column. Choose another delimiter.")
+        problems.append(f"Divided by {name_of(delimiter)}, the rows have a single column. Choose another delimiter.")
     for name, count in Counter(names).items():
         if count > 1:
             places = [at for at, other in enumerate(names) if other == name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Columns
 from typing import Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
@@ -98,9 +99,7 @@ class TableFormat(BaseModel):
     @classmethod
     def _check_delimiter(cls, delimiter: Delimiter) -> Delimiter:
         if not is_delimiter(delimiter):
-            raise ValueError(
-                f"a delimiter is one sign that is no letter, digit, quotation mark or line break, or ::, but this is {delimiter!r}"
-            )
+            raise ValueError(f"a delimiter is :: or one sign that stands in no name or number, but this is {delimiter!r}")
         return delimiter
 
     @classmethod
@@ -139,11 +138,11 @@ class Mapping(TableFormat):
         for role in REQUIRED_ROLES:
             if role not in self.columns:
                 raise ValueError(f"choose the column that holds the {role}")
-        check_distinct(dict(self.columns))
+        check_distinct(self.columns)
         return self
 
 
-def check_distinct(columns: dict[str, Column]) -> None:
+def check_distinct(columns: Columns[Any, Column]) -> None:
     """Refuse one column for two roles, and negative positions; raises ValueError."""
     taken: dict[Column, str] = {}
     for role, column in columns.items():
@@ -155,7 +154,7 @@ def check_distinct(columns: dict[str, Column]) -> None:
 
 
 def is_delimiter(text: str) -> bool:
-    return text == "::" or (len(text) == 1 and not text.isalnum() and text not in '"\n\r\0-+.' and (text == "\t" or text.isprintable()))
+    return text == "::" or (len(text) == 1 and not text.isalnum() and text not in "\"'\n\r\0-+._")
 
 
 def data_error(what: str, error: ValidationError) -> DataError:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from gnn.sources.fields import BLANKS
-from gnn.sources.mapping import Delimiter, Role
+from gnn.sources.mapping import Delimiter
 from gnn.sources.rejects import Example, Reason
+from gnn.sources.text import CUT
 
+_STAND_IN = b"\x1f"
+"""Stands for a delimiter of two signs; ASCII's own unit separator."""
 MAX_RECORD_LINES = 100
 """Lines that one quoted field may run over; a mark still open after that was not meant as one."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file as rows of text."""
+
+    names: dict[str, str]
+    """What the file calls each column, by the name that the column has in the records."""
+    records: Iterator[Records]
 
 
 @dataclass
@@ -21,7 +33,7 @@ class Records:
     """What one block of lines holds."""
 
     table: pl.DataFrame
-    """Columns ``line`` (Int64, from 1) and one text column for each wanted role, in file order."""
+    """Columns ``line`` (Int64, from 1) and one text column for each wanted column, in file order."""
     rows: int = 0
     blank_lines: int = 0
     rejected: dict[Reason, list[Example]] = field(default_factory=dict)
@@ -31,6 +43,27 @@ class Records:
 
     def reject(self, reason: Reason, line: int, text: str) -> None:
         self.rejected.setdefault(reason, []).append(Example(line, None, text))
+
+
+def decode_lines(block: bytes, first_line: int) -> tuple[pl.DataFrame, dict[Reason, list[Example]]]:
+    """Columns ``line`` and ``text`` of a block that ends with a line break; text is null for lines that are no text, which are rejected."""
+    bad: dict[Reason, list[Example]] = {}
+    texts: list[str | None] = []
+    whole = is_utf8(block) and b"\0" not in block
+    if whole:
+        texts += block.decode().split("\n")[:-1]
+    else:
+        for raw in block.split(b"\n")[:-1]:
+            # NUL decodes, but no text has it, and neither PostgreSQL nor a CSV writer takes it.
+            if b"\0" not in raw and is_utf8(raw):
+                texts.append(raw.decode())
+                continue
+            reason = Reason.TOO_LONG if raw.endswith(CUT) else Reason.UNDECODABLE
+            text = raw.removesuffix(CUT).decode(errors="backslashreplace").replace("\0", "\\x00")
+            bad.setdefault(reason, []).append(Example(first_line + len(texts), None, text))
+            texts.append(None)
+    numbers = pl.int_range(first_line, first_line + len(texts), eager=True)
+    return pl.DataFrame([numbers.alias("line"), pl.Series("text", texts, dtype=pl.String)]), bad
 
 
 def quotes(delimiter: Delimiter) -> bool:
@@ -75,12 +108,59 @@ def sample_records(lines: list[tuple[int, str]], delimiter: Delimiter) -> list[S
     return records
 
 
-def read_plain(lines: pl.DataFrame, delimiter: Delimiter, n_columns: int, wanted: Mapping[Role, int]) -> Records:
+def read_steady(block: bytes, first_line: int, delimiter: Delimiter, n_columns: int, wanted: Mapping[str, int]) -> Records | None:
+    """Divide a block in which every line has the right number of fields and nothing is out of the ordinary, else None.
+
+    Gives what ``read_plain`` gives, ten times faster.
+    """
+    if len(delimiter) > 1:
+        if _STAND_IN in block:
+            return None
+        block, delimiter = block.replace(delimiter.encode(), _STAND_IN), _STAND_IN.decode()
+    n_lines = block.count(b"\n")
+    separator = delimiter.encode()
+    if delimiter == " " or n_columns < 2 or len(separator) > 1 or block.count(separator) != (n_columns - 1) * n_lines:
+        return None
+    if b"\0" in block or block.startswith(b"\xef\xbb\xbf") or not (block.isascii() or is_utf8(block)):
+        return None
+    try:
+        table = pl.read_csv(
+            block,
+            has_header=False,
+            separator=delimiter,
+            quote_char=None,
+            schema={str(at): pl.String for at in range(n_columns)},
+            columns=sorted(wanted.values()),
+            empty_string_is_null=False,
+            extra_columns="raise",
+            missing_columns="raise",
+        )
+    except pl.exceptions.PolarsError:
+        return None
+    if len(table) != n_lines:
+        return None
+    blanks = "".join(blank for blank in BLANKS if blank != delimiter)
+    columns = [table[str(at)].alias(name) for name, at in wanted.items()]
+    if any(blank.encode() in block for blank in blanks):
+        columns = [column.str.strip_chars(BLANKS) for column in columns]
+    lines = pl.int_range(first_line, first_line + n_lines, eager=True).alias("line")
+    return Records(pl.DataFrame([lines, *columns]).rechunk(), rows=n_lines)
+
+
+def is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def read_plain(lines: pl.DataFrame, delimiter: Delimiter, n_columns: int, wanted: Mapping[str, int]) -> Records:
     """Divide lines of which none has a quotation mark with meaning.
 
     Args:
         lines: columns ``line`` and ``text``; text is null where it could not be decoded.
-        wanted: position of the column of each role.
+        wanted: position of each column by the name that it gets in the table.
     """
     if delimiter == " ":
         lines = lines.with_columns(pl.col("text").str.strip_chars(" ").str.replace_all(" +", " "))
@@ -97,13 +177,13 @@ def read_plain(lines: pl.DataFrame, delimiter: Delimiter, n_columns: int, wanted
     return records
 
 
-def read_quoted(lines: pl.DataFrame, delimiter: Delimiter, n_columns: int, wanted: Mapping[Role, int], *, last: bool) -> Records:
+def read_quoted(lines: pl.DataFrame, delimiter: Delimiter, n_columns: int, wanted: Mapping[str, int], *, last: bool) -> Records:
     """Divide lines among which some are quoted; a quoted field may run over several lines.
 
     ``last`` says that no block follows. Arguments as for ``read_plain``.
     """
     numbers, texts = lines["line"].to_list(), lines["text"].to_list()
-    columns: dict[Role, list[str]] = {role: [] for role in wanted}
+    columns: dict[str, list[str]] = {role: [] for role in wanted}
     starts: list[int] = []
     records = Records(pl.DataFrame())
     at = 0

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import IO, Any
+
+from gnn.sources.text import MAX_LINE_BYTES
 
 MAX_EXAMPLES = 5
 """Kept for each reason."""
 MAX_TEXT = 200
 """Characters kept of an example."""
+MAX_LOGGED = 100_000
+"""Rejected rows written to a file."""
+MAX_LOGGED_TEXT = 10_000
+"""Characters of each."""
 
 
 class Reason(StrEnum):
     """Why a row was rejected. A row has one reason: the first that applies, in this order."""
 
     UNDECODABLE = "undecodable"
+    TOO_LONG = "too_long"
+    NOT_JSON = "not_json"
     OPEN_QUOTE = "open_quote"
     FIELD_COUNT = "field_count"
     MISSING_USER = "missing_user"
@@ -25,10 +35,18 @@ class Reason(StrEnum):
     WEIGHT_NOT_FINITE = "weight_not_finite"
     MISSING_TIMESTAMP = "missing_timestamp"
     TIMESTAMP_NOT_READABLE = "timestamp_not_readable"
+    LABEL_NOT_READABLE = "label_not_readable"
+    MISSING_BEHAVIOUR = "missing_behaviour"
+    MISSING_DOMAIN = "missing_domain"
+    PROPENSITY_NOT_READABLE = "propensity_not_readable"
+    POSITION_NOT_READABLE = "position_not_readable"
+    MISSING_ID = "missing_id"
 
 
 REASONS: dict[Reason, str] = {
     Reason.UNDECODABLE: "bytes that are not text in the chosen encoding",
+    Reason.TOO_LONG: f"a line longer than {MAX_LINE_BYTES:,} bytes",
+    Reason.NOT_JSON: "not a JSON object",
     Reason.OPEN_QUOTE: "a quotation mark that is never closed",
     Reason.FIELD_COUNT: "wrong number of fields",
     Reason.MISSING_USER: "missing user",
@@ -38,6 +56,12 @@ REASONS: dict[Reason, str] = {
     Reason.WEIGHT_NOT_FINITE: "weight is not finite",
     Reason.MISSING_TIMESTAMP: "missing timestamp",
     Reason.TIMESTAMP_NOT_READABLE: "timestamp cannot be read in the chosen unit",
+    Reason.LABEL_NOT_READABLE: "label is not a number from 0 to 1, true or false",
+    Reason.MISSING_BEHAVIOUR: "missing behaviour",
+    Reason.MISSING_DOMAIN: "missing domain",
+    Reason.PROPENSITY_NOT_READABLE: "propensity is not a number above 0 and at most 1",
+    Reason.POSITION_NOT_READABLE: "position is not a whole number of at most 32 bits",
+    Reason.MISSING_ID: "missing id",
 }
 """Each reason in words."""
 
@@ -63,10 +87,17 @@ class Rejects:
     """Empty lines; they are not rows."""
     counts: dict[Reason, int] = field(default_factory=dict)
     examples: dict[Reason, list[Example]] = field(default_factory=dict)
+    log: RejectedRows | None = None
+    """Takes every rejected row, when there is one."""
 
     @property
     def total(self) -> int:
         return sum(self.counts.values())
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether ``add`` has a use for more than the first few examples."""
+        return self.log is not None and not self.log.is_full
 
     def add(self, reason: Reason, count: int, examples: list[Example]) -> None:
         """Count ``count`` rows; the first few of all ``examples`` ever given are kept."""
@@ -74,9 +105,13 @@ class Rejects:
         kept = self.examples.setdefault(reason, [])
         for example in examples[: MAX_EXAMPLES - len(kept)]:
             kept.append(Example(example.line, example.column, example.text[:MAX_TEXT]))
+        if self.log is not None:
+            self.log.write(reason, examples)
 
-    def wants_examples(self, reason: Reason) -> bool:
-        return len(self.examples.get(reason, ())) < MAX_EXAMPLES
+    def first(self) -> str:
+        """The first rejected row of the file in words; there is at least one."""
+        line, reason = min((examples[0].line, reason) for reason, examples in self.examples.items())
+        return _in_words(reason, self.examples[reason][0])
 
     def summary(self) -> str:
         """One sentence part naming each reason, most frequent first, with its first example."""
@@ -103,3 +138,38 @@ class Rejects:
                 if reason in self.counts
             ],
         }
+
+
+class RejectedRows:
+    """Writes rejected rows to a CSV file for a person to look at: line, column, reason, text."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+        self._writer = csv.writer(self._text)
+        self._writer.writerow(["line", "column", "reason", "text"])
+        self.written = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.written >= MAX_LOGGED
+
+    def write(self, reason: Reason, examples: list[Example]) -> None:
+        for example in examples[: MAX_LOGGED - self.written]:
+            self._writer.writerow(
+                [example.line, _harmless(example.column or ""), REASONS[reason], _harmless(example.text[:MAX_LOGGED_TEXT])]
+            )
+            self.written += 1
+
+    def finish(self) -> None:
+        """Let go of the file, which stays open."""
+        self._text.detach()
+
+
+def _harmless(text: str) -> str:
+    """Text that a spreadsheet does not take for a formula: what could be one gets an apostrophe in front."""
+    return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def _in_words(reason: Reason, example: Example) -> str:
+    where = f"Line {example.line:,}" + (f", column {example.column}" if example.column else "")
+    return f"{where}: {REASONS[reason]} ({example.text!r})"

@@ -1,14 +1,13 @@
-"""From an uploaded file to lines of UTF-8: what is not text is refused, gzip and other encodings are undone while streaming."""
+"""From plain bytes to lines of UTF-8: what is not text is refused, other encodings are undone while streaming."""
 
 from __future__ import annotations
 
 import codecs
-import gzip
-import zlib
+import re
 from collections.abc import Iterator
-from typing import IO
 
 from gnn.errors import DataError
+from gnn.sources.compression import PlainBytes
 from gnn.sources.mapping import Encoding
 
 HEAD_BYTES = 1 << 18
@@ -17,63 +16,63 @@ BLOCK_BYTES = 1 << 23
 """How much of the text is in memory at once while reading."""
 MAX_LINE_BYTES = 1 << 20
 """A longer line is not a row of a table."""
+CUT = b"\0\xff line cut"
+"""Ends what is left of a line that is longer; no text has these bytes."""
+_LEFT_OF_A_LONG_LINE = 200
 
-GZIP_MAGIC = b"\x1f\x8b"
+_NUL = "recsmith.nul"
+"""Puts NUL, which no text has, where bytes cannot be decoded, so that their row is rejected and no other."""
+codecs.register_error(_NUL, lambda error: ("\0", error.end if isinstance(error, UnicodeDecodeError) else 0))
+
 BINARY_MAGICS: dict[bytes, str] = {
     b"\x89PNG": "a PNG picture",
     b"\xff\xd8\xff": "a JPEG picture",
     b"GIF8": "a GIF picture",
     b"%PDF": "a PDF document",
-    b"PK\x03\x04": "a ZIP archive or an Excel workbook",
+    b"PK\x03\x04": "a zip archive",
+    b"\x1f\x8b": "a gzip archive",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
-    b"PAR1": "a Parquet file",
     b"SQLite format 3\0": "an SQLite database",
     b"BZh": "a bzip2 archive",
     b"\xfd7zXZ": "an xz archive",
     b"\x28\xb5\x2f\xfd": "a Zstandard archive",
     b"7z\xbc\xaf": "a 7-Zip archive",
+    b"\x93NUMPY": "a NumPy array",
+    b"\x89HDF": "an HDF5 file",
 }
-_WANTED = "Upload delimited text such as CSV or TSV, plain or compressed with gzip"
+PARQUET_MAGIC = b"PAR1"
+_WANTED = "Upload CSV, TSV or other delimited text, JSON lines or Parquet, plain or compressed with gzip, zip, Zstandard or xz"
 
 
 class TextReader:
-    """The decompressed bytes of a binary file object; every damage is a DataError that says what to do."""
+    """The text of a file; every damage is a DataError that says what to do."""
 
-    def __init__(self, file: IO[bytes], filename: str) -> None:
-        file.seek(0)
-        magic = file.read(16)
-        file.seek(0)
-        if not magic:
-            raise DataError(f"The file {filename} is empty. Export it again and check that it has rows.")
-        self.is_gzip = magic.startswith(GZIP_MAGIC)
-        if filename.lower().endswith(".gz") and not self.is_gzip:
-            raise DataError(
-                f"The file {filename} is named .gz, but its content is not gzip. Rename it if it is plain text, or compress it again."
-            )
-        self._stream: IO[bytes] = gzip.GzipFile(fileobj=file, mode="rb") if self.is_gzip else file  # type: ignore[assignment]
-        self._filename = filename
+    def __init__(self, plain: PlainBytes) -> None:
+        self._plain, self._filename = plain, plain.filename
         self.head, self.head_is_all = self._read_head()
-        self.encoding = _encoding_of(self.head, cut=not self.head_is_all)
 
-    def read(self, size: int) -> bytes:
-        try:
-            return self._stream.read(size)
-        except EOFError as error:
-            raise DataError(f"The gzip file {self._filename} ends too early: it is incomplete. Compress or upload it again.") from error
-        except (zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(f"The gzip file {self._filename} is damaged ({error}). Compress or upload it again.") from error
+    @property
+    def is_parquet(self) -> bool:
+        return self.head.startswith(PARQUET_MAGIC)
+
+    def require_text(self) -> None:
+        """Refuse what a look at the head shows to be no text."""
+        verb = "holds" if self._plain.compression else "is"
+        for magic, what in BINARY_MAGICS.items():
+            if self.head.startswith(magic):
+                raise DataError(f"The file {self._filename} {verb} {what}, not a table in text form. {_WANTED}.")
+        if self.guess_encoding() != "utf-16" and (position := self.head.find(b"\0")) >= 0:
+            raise DataError(f"The file {self._filename} is binary: byte {position + 1} is NUL, which no text has. {_WANTED}.")
+
+    def guess_encoding(self) -> Encoding:
+        return _encoding_of(self.head, cut=not self.head_is_all)
 
     def _read_head(self) -> tuple[bytes, bool]:
         head = b""
-        while len(head) < HEAD_BYTES and (more := self.read(HEAD_BYTES - len(head))):
+        while len(head) < HEAD_BYTES and (more := self._plain.read(HEAD_BYTES - len(head))):
             head += more
         if not head:
             raise DataError(f"The file {self._filename} holds no text at all. Export it again and check that it has rows.")
-        for magic, what in BINARY_MAGICS.items():
-            if head.startswith(magic):
-                raise DataError(f"The file {self._filename} is {what}, not a table in text form. {_WANTED}.")
-        if not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and (position := head.find(b"\0")) >= 0:
-            raise DataError(f"The file {self._filename} is binary: byte {position + 1} is NUL, which no text has. {_WANTED}.")
         return head, len(head) < HEAD_BYTES
 
     def head_text(self, encoding: Encoding) -> str:
@@ -85,29 +84,32 @@ class TextReader:
     def blocks(self, encoding: Encoding) -> Iterator[bytes]:
         """Blocks of whole lines in UTF-8, each line ended by a single newline, without a byte order mark.
 
-        UTF-8 passes through undecoded, so that a damaged line can be told from its neighbours.
+        UTF-8 passes through undecoded, so that a damaged line can be told from its neighbours. Of a line longer than
+        ``MAX_LINE_BYTES`` the start is left, followed by ``CUT``.
 
         Raises:
-            DataError: the file is damaged or has a line longer than ``MAX_LINE_BYTES``.
+            DataError: the file is damaged.
         """
-        lines, rest = 0, b""
+        rest, skipping = b"", False
         for text in self._utf8(encoding):
             block = rest + text
             # A carriage return at the very end may be half of a line break.
             held = b"\r" if block.endswith(b"\r") else b""
             block = block[: len(block) - len(held)].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            if skipping:
+                end = block.find(b"\n")
+                if end < 0:
+                    rest = rest[:_LEFT_OF_A_LONG_LINE] + held
+                    continue
+                block, skipping = rest[:_LEFT_OF_A_LONG_LINE] + CUT + block[end:], False
             cut = block.rfind(b"\n") + 1
             rest = block[cut:] + held
             if len(rest) > MAX_LINE_BYTES:
-                number = lines + block.count(b"\n") + 1
-                raise DataError(
-                    f"Line {number:,} is longer than {MAX_LINE_BYTES:,} bytes: {self._filename} is not a table of rows. {_WANTED}."
-                )
+                rest, skipping = rest[:_LEFT_OF_A_LONG_LINE] + held, True
             if cut:
-                lines += block.count(b"\n")
-                yield block[:cut]
+                yield _without_long_lines(block[:cut])
         if rest:
-            yield rest.removesuffix(b"\r") + b"\n"
+            yield rest.removesuffix(b"\r") + (CUT if skipping else b"") + b"\n"
 
     def _utf8(self, encoding: Encoding) -> Iterator[bytes]:
         source = self._raw()
@@ -115,36 +117,60 @@ class TextReader:
             yield next(source).removeprefix(codecs.BOM_UTF8)
             yield from source
             return
-        decoder = codecs.getincrementaldecoder(encoding)()
-        try:
-            for block in source:
-                yield decoder.decode(block).encode()
-            yield decoder.decode(b"", final=True).encode()
-        except UnicodeError as error:
-            raise DataError(f"The file {self._filename} is not {encoding} text: {error}. Choose another encoding.") from error
+        decoder = codecs.getincrementaldecoder(encoding)(errors=_NUL)
+        for block in source:
+            yield decoder.decode(block).encode()
+        yield decoder.decode(b"", final=True).encode()
 
     def _raw(self) -> Iterator[bytes]:
         yield self.head
-        while block := self.read(BLOCK_BYTES):
+        while block := self._plain.read(BLOCK_BYTES):
             yield block
 
 
+def _without_long_lines(block: bytes) -> bytes:
+    start = 0
+    while len(block) - start > MAX_LINE_BYTES + 1:
+        line_break = block.rfind(b"\n", start, start + MAX_LINE_BYTES + 1)
+        if line_break < 0:
+            end = block.index(b"\n", start)
+            block = block[: start + _LEFT_OF_A_LONG_LINE] + CUT + block[end:]
+            line_break = start + _LEFT_OF_A_LONG_LINE + len(CUT)
+        start = line_break + 1
+    return block
+
+
 def _encoding_of(head: bytes, *, cut: bool) -> Encoding:
-    """UTF-16 if the byte order mark says so; Latin-1 if most lines that are not ASCII are not UTF-8 either; else UTF-8."""
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    """UTF-16 by its mark or its zeros; another encoding if most lines that are not ASCII are not UTF-8 either; else UTF-8."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or _is_bare_utf16(head):
         return "utf-16"
     lines = head.splitlines()
     if cut:
         lines = lines[:-1]
     foreign = [line for line in lines if not line.isascii()]
-    bad = sum(not _is_utf8(line) for line in foreign)
-    # One bad line is damage, not an encoding.
-    return "latin-1" if bad > 1 and bad > len(foreign) / 2 else "utf-8"
+    bad = [line for line in foreign if not _is(line, "utf-8")]
+    # One bad line is damage, not an encoding, unless there is nothing else to go by.
+    if len(bad) <= len(foreign) / 2 or (len(bad) == 1 and len(lines) > 2):
+        return "utf-8"
+    return "gb18030" if _is_chinese(bad) else "latin-1"
 
 
-def _is_utf8(line: bytes) -> bool:
+def _is_bare_utf16(head: bytes) -> bool:
+    """Whether every other byte is NUL, as in little-endian UTF-16 of mostly ASCII text without a mark."""
+    odd = head[1::2]
+    return len(odd) > 8 and odd.count(0) > 0.7 * len(odd) and 0 not in head[0::2]
+
+
+def _is_chinese(lines: list[bytes]) -> bool:
+    """Whether bytes beyond ASCII come in pairs, both from 0xA1, as common Chinese signs are written; accents of Latin-1 stand alone."""
+    runs = [run for line in lines for run in re.findall(rb"[\x80-\xff]+", line)]
+    paired = sum(len(run) for run in runs if len(run) % 2 == 0 and min(run) >= 0xA1)
+    return paired > 0.7 * sum(map(len, runs)) and sum(_is(line, "gb18030") for line in lines) > 0.7 * len(lines)
+
+
+def _is(line: bytes, encoding: str) -> bool:
     try:
-        line.decode()
+        line.decode(encoding)
     except UnicodeDecodeError:
         return False
     return True

@@ -6,6 +6,7 @@ import pytest
 from gnn.errors import DataError
 from gnn.loading import load
 from gnn.protocol import Protocol
+from gnn.sources.folders import part_of
 from gnn.splits import split
 
 HEADER = "user,item,rating,timestamp\n"
@@ -46,7 +47,55 @@ def test_weights_that_a_part_lacks_are_left_out(tmp_path):
     assert interactions.user.dtype == np.int32
 
 
+def test_a_folder_without_validation_has_it_taken_from_training(tmp_path):
+    (tmp_path / "train.csv").write_text(HEADER + rows(30))
+    (tmp_path / "test.csv").write_text(HEADER + rows(10, 3))
+    parts = load(tmp_path, Protocol(valid_fraction=0.2)).split
+    assert [len(index) for index in (parts.train, parts.valid, parts.test)] == [25, 5, 10]
+    assert parts.valid.max() < 30
+
+
+def test_lists_of_items_are_a_split(tmp_path):
+    (tmp_path / "train.txt").write_text("0 3 5 1\n1 2\n2 0 4\n3\n")
+    (tmp_path / "test.txt").write_text("0 2\n1 5\n2 1\n")  # looks like pairs by itself
+    loaded = load(tmp_path, Protocol(valid_fraction=0.4))
+    interactions = loaded.interactions
+    assert len(interactions) == 9 and interactions.n_users == 3 and interactions.n_items == 6
+    test = loaded.split.test
+    pairs = zip(interactions.user_ids.gather(interactions.user[test]), interactions.item_ids.gather(interactions.item[test]), strict=True)
+    assert list(pairs) == [("0", "2"), ("1", "5"), ("2", "1")]
+
+
 def test_a_missing_part_is_named(tmp_path):
     (tmp_path / "train.csv").write_text(HEADER + rows(20))
-    with pytest.raises(DataError, match=r"valid\.csv cannot be read"):
+    with pytest.raises(DataError, match=r"has train\.csv, but no file for test"):
         load(tmp_path, Protocol())
+
+
+def test_two_files_for_a_part_are_named(tmp_path):
+    for name in ("train.csv", "test.csv", "test.tsv"):
+        (tmp_path / name).write_text(HEADER + rows(20))
+    with pytest.raises(DataError, match=r"more than one file for test: test\.csv and test\.tsv"):
+        load(tmp_path, Protocol())
+
+
+def test_a_folder_without_a_split_is_refused(tmp_path):
+    (tmp_path / "ratings.csv").write_text(HEADER + rows(20))
+    with pytest.raises(DataError, match="no files named train and test"):
+        load(tmp_path, Protocol())
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("train.csv", "train"),
+        ("test.txt.gz", "test"),
+        ("Validation.parquet", "valid"),
+        ("ml-1m.valid.inter", "valid"),
+        ("test_original.txt", None),
+        ("trainers.csv", None),
+        ("ratings.csv", None),
+    ],
+)
+def test_parts_are_known_by_name(name, part):
+    assert part_of(name) == part

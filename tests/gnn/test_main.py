@@ -104,4 +104,4 @@ def test_a_missing_file_is_named(tmp_path, capsys):
     status, _, err = run(capsys, "baselines", tmp_path / "none.csv")
     assert status == 1 and "none.csv cannot be read" in err
     status, _, err = run(capsys, "baselines", tmp_path)
-    assert status == 1 and "train.csv cannot be read" in err
+    assert status == 1 and "holds no file that can be read as a table" in err

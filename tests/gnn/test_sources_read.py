@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from gnn.errors import DataError
 from gnn.interactions import Interactions
-from gnn.sources import Mapping, Rejects, read, text
-from gnn.sources.delimited import detect
+from gnn.sources import Mapping, Rejects, detect, read, text
 from gnn.sources.rejects import Example, Reason
 
 
@@ -227,9 +226,21 @@ def test_a_gzip_file_cut_after_its_head_is_refused() -> None:
         read(file, mapping("user", "item"), "data.csv.gz")
 
 
-def test_a_line_without_end_is_refused() -> None:
-    with pytest.raises(DataError, match="Line 2 is longer than 1,048,576 bytes"):
-        load(b"u,i\n" + b"x" * 3_000_000, mapping("user", "item"))
+@pytest.mark.parametrize("sizes", [(3_000_000,), (10_000_000,), (1_048_577,), (2_000_000, 5, 3_000_000)])
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
+def test_a_line_that_is_too_long_rejects_itself_only(sizes: tuple[int, ...], line_break: str) -> None:
+    lines = ["u1,i1", *("x" * size for size in sizes), "u2,i2", "u3,i3"]
+    rows, rejects = load(line_break.join(lines), mapping("user", "item"))
+    assert rows == [("u1", "i1"), ("u2", "i2"), ("u3", "i3")]
+    long = [at for at, line in enumerate(lines, start=1) if len(line) > text.MAX_LINE_BYTES]
+    assert rejects.counts[Reason.TOO_LONG] == len(long)
+    assert [example.line for example in rejects.examples[Reason.TOO_LONG]] == long
+    assert rejects.examples[Reason.TOO_LONG][0].text == "x" * 200
+
+
+def test_a_line_of_just_the_allowed_length_is_read() -> None:
+    rows, _ = load("u1,i1\nu2," + "x" * (text.MAX_LINE_BYTES - 3) + "\n", mapping("user", "item"))
+    assert rows[1][1] == "x" * (text.MAX_LINE_BYTES - 3)
 
 
 ID = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), min_size=1).filter(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 
 from gnn.errors import DataError, SpaceError
 from gnn.protocol import SPLIT_KINDS, Protocol
-from gnn.splits import PARTS, predefined, split
+from gnn.sources.mapping import PARTS
+from gnn.splits import split
 from tests.gnn.toy import make_interactions
 
 
@@ -19,7 +22,7 @@ def by_user(counts, timestamp=None):
 @settings(max_examples=40, deadline=None)
 @given(
     counts=st.lists(st.integers(1, 12), min_size=3, max_size=12).filter(lambda counts: max(counts) >= 3 and sum(counts) >= 20),
-    kind=st.sampled_from(SPLIT_KINDS),
+    kind=st.sampled_from([kind for kind in SPLIT_KINDS if kind != "predefined"]),
     seed=st.integers(0, 5),
 )
 def test_parts_are_disjoint_cover_everything_and_repeat(counts, kind, seed):
@@ -65,11 +68,34 @@ def test_over_all_folds_each_interaction_tests_and_validates_once(counts, folds,
         assert (np.abs(given_up - np.array(counts) / folds) < 1).all()
 
 
-def test_a_given_split_keeps_the_order_of_its_parts():
-    parts = predefined([3, 1, 2])
-    assert [getattr(parts, name).tolist() for name in PARTS] == [[0, 1, 2], [3], [4, 5]]
-    with pytest.raises(DataError, match="no interaction for 'valid'"):
-        predefined([3, 0, 2])
+def divided(counts, part):
+    return replace(by_user(counts), part=np.array(part, dtype=np.int8))
+
+
+def test_a_given_split_is_taken_as_it_is():
+    parts = split(divided([3, 3], [0, 1, 2, 0, 0, 2]), Protocol(split="predefined"))
+    assert [getattr(parts, name).tolist() for name in PARTS] == [[0, 3, 4], [1], [2, 5]]
+
+
+def test_validation_is_taken_from_training_where_none_is_given():
+    counts = [20, 10, 3]
+    part = np.zeros(33, dtype=np.int8)
+    part[[0, 1, 20, 30]] = 2
+    data = divided(counts, part)
+    parts = split(data, Protocol(split="predefined", valid_fraction=0.2))
+    assert parts.test.tolist() == [0, 1, 20, 30]
+    # 18, 9 and 2 are left to train; a fifth is rounded down, but at least one.
+    assert np.bincount(data.user[parts.valid], minlength=3).tolist() == [3, 1, 1]
+    assert sorted([*parts.train.tolist(), *parts.valid.tolist(), *parts.test.tolist()]) == list(range(33))
+    assert parts.valid.tolist() == split(data, Protocol(split="predefined", valid_fraction=0.2)).valid.tolist()
+
+
+def test_a_given_split_without_test_or_without_parts_is_refused():
+    with pytest.raises(DataError, match="leaves none for 'test'"):
+        split(divided([3, 3], [0, 1, 0, 0, 0, 1]), Protocol(split="predefined"))
+    with pytest.raises(SpaceError, match="this dataset did not") as error:
+        split(by_user([3, 3]), Protocol(split="predefined"))
+    assert error.value.field == "split"
 
 
 def test_another_seed_gives_another_split():

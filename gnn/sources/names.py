@@ -1,0 +1,70 @@
+"""What people call their columns and files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePath
+
+from gnn.sources.mapping import Role
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+EXACT_NAMES: dict[Role, frozenset[str]] = {
+    "user": _words(
+        "user userid useridx uid username usr customer customerid client clientid visitor visitorid member memberid"
+        " reviewerid reviewer buyer buyerid account accountid"
+    ),
+    "item": _words(
+        "item itemid itemidx iid movie movieid product productid asin parentasin track trackid song songid book bookid isbn"
+        " game gameid sku article articleid video videoid news newsid business businessid"
+    ),
+    "weight": _words(
+        "weight rating ratings score stars value playcount plays count hours watchtime duration quantity overall playtime listens"
+    ),
+    "timestamp": _words("timestamp time ts date datetime unixreviewtime createdat eventtime unixtime"),
+    "label": _words("label click clicked isclick clicks conversion converted isconverted target"),
+    "behaviour": _words("behaviour behavior behaviourtype behaviortype event eventtype action actiontype"),
+    "domain": _words("domain domainid scenario marketplace"),
+    "propensity": _words("propensity propensityscore pscore"),
+    "position": _words("position pos slot rank"),
+}
+"""Names in lower case, without anything but letters and digits."""
+HINTS: dict[Role, tuple[str, ...]] = {
+    "user": ("user", "customer", "visitor", "client", "member", "account", "session"),
+    "item": ("item", "movie", "product", "track", "song", "book", "game", "article", "artist", "business", "venue", "anime"),
+    "weight": ("rating", "score", "weight", "hours", "count", "stars", "watch"),
+    "timestamp": ("time", "date"),
+    "label": ("click", "label"),
+    "behaviour": ("behaviour", "behavior"),
+    "domain": ("domain",),
+    "propensity": ("propensity",),
+    "position": ("position",),
+}
+_ITEM_FILES = _words("item items iteminfo itemcontext itemfeatures movie movies movieinfo product products productinfo book books")
+_USER_FILES = _words("user users userinfo userfeatures customer customers customerinfo")
+
+
+def plain_name(name: str) -> str:
+    """Lower-case letters and digits only, without a type as in RecBole's ``user_id:token``."""
+    return re.sub(r"[^a-z0-9]", "", name.lower().split(":")[0])
+
+
+def stem(filename: str) -> str:
+    """The plain name of a file, without folders and endings."""
+    return plain_name(PurePath(filename).name.split(".")[0])
+
+
+def names_items(filename: str) -> bool:
+    return stem(filename) in _ITEM_FILES
+
+
+def names_users(filename: str) -> bool:
+    return stem(filename) in _USER_FILES
+
+
+def suffixes(filename: str) -> list[str]:
+    """The endings of a file's name in lower case, such as ``[".inter", ".gz"]``."""
+    return [suffix.lower() for suffix in PurePath(filename).suffixes]
