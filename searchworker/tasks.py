@@ -28,7 +28,7 @@ from webapp.enums import Failure, RunState, SearchState
 from webapp.models import Baseline, ControllerState, FinalistRun, Search, Trial
 from webapp.selectors import rounds as round_selectors
 from webapp.selectors.datasets import dataset_interactions
-from webapp.services import baselines, datasets, finalists, reaper, runs, searches, trials
+from webapp.services import baselines, datasets, finalists, previews, reaper, runs, searches, trials
 from webapp.services.locks import INGEST, advisory_lock
 from webapp.services.trials import Directive
 
@@ -53,6 +53,11 @@ def ingest_dataset(dataset_id: int) -> None:
     with advisory_lock(INGEST, dataset_id) as alone:
         if alone:  # a resent message must not read a large file twice at once
             datasets.dataset_ingest(dataset_id=dataset_id)
+
+
+@app.task(name=queue.PREVIEW_PREPARATION)
+def preview_preparation(dataset_id: int) -> None:
+    previews.preview_compute(dataset_id=dataset_id)
 
 
 @app.task(name=queue.REAP)

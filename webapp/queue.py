@@ -8,6 +8,7 @@ from celery import Celery
 from django.db import transaction
 
 INGEST_DATASET = "recsmith.ingest_dataset"
+PREVIEW_PREPARATION = "recsmith.preview_preparation"
 ADVANCE_SEARCH = "recsmith.advance_search"
 RUN_TRIAL = "recsmith.run_trial"
 RUN_BASELINE = "recsmith.run_baseline"
@@ -19,6 +20,7 @@ TRIALS_QUEUE = "trials"
 
 TASK_QUEUES = {
     INGEST_DATASET: CONTROL_QUEUE,
+    PREVIEW_PREPARATION: CONTROL_QUEUE,
     ADVANCE_SEARCH: CONTROL_QUEUE,
     REAP: CONTROL_QUEUE,
     RUN_TRIAL: TRIALS_QUEUE,

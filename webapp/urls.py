@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, re_path
 
-from webapp.views import accounts, dataset_removal, datasets, health, home, searches, spaces, trials, uploads
+from webapp.views import accounts, dataset_mapping, dataset_removal, datasets, health, home, searches, spaces, trials, uploads
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -16,7 +16,8 @@ urlpatterns = [
     path("datasets/uploads/<uuid:upload_id>/", uploads.upload_one, name="upload"),
     path("datasets/uploads/<uuid:upload_id>/finish/", uploads.upload_end, name="upload_finish"),
     path("datasets/<int:dataset_id>/", datasets.dataset_page, name="dataset"),
-    path("datasets/<int:dataset_id>/mapping/", datasets.mapping, name="dataset_mapping"),
+    path("datasets/<int:dataset_id>/mapping/", dataset_mapping.mapping, name="dataset_mapping"),
+    path("datasets/<int:dataset_id>/preview/", dataset_mapping.preparation_preview, name="preparation_preview"),
     path("datasets/<int:dataset_id>/cancel/", dataset_removal.dataset_stop, name="dataset_cancel"),
     path("datasets/<int:dataset_id>/delete/", dataset_removal.dataset_remove, name="dataset_delete"),
     path("spaces/", spaces.space_list, name="spaces"),

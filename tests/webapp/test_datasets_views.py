@@ -39,7 +39,7 @@ def uploaded(client: Client, content: bytes, filename: str = "toy.csv") -> Datas
 N = toy_csv().count(b"\n") - 1
 """Interactions of the toy file."""
 COLUMNS = {"role_0": "user", "role_1": "item", "role_2": "weight", "role_3": "timestamp"}
-FORMAT = {"delimiter": "comma", "header": "yes", "encoding": "utf-8"}
+FORMAT = {"source": "delimited", "delimiter": "comma", "header": "yes", "encoding": "utf-8"}
 
 
 def test_every_page_asks_for_a_login(client: Client, db: None) -> None:
@@ -57,7 +57,8 @@ def test_from_file_to_ready_in_the_browser(signed_in: Client, sent: list[Any], d
     page = signed_in.get(reverse("dataset_mapping", args=[dataset.pk]))
     assert page.context["roles"].detected.rows[0][0] == "u0"
     text = page.content.decode()
-    assert escape("User, certain: the column is named 'user'.") in text
+    assert "User, certain (95%)" in text
+    assert escape("the column is named 'user'") in text
     assert re.search(r'<select name="role_0".*?<option value="user" selected>', text, re.DOTALL)
     assert "compressed with gzip" in text
 
@@ -128,12 +129,12 @@ def test_the_upload_page_needs_the_csrf_token(user: Any) -> None:
 def test_delimiter_and_header_can_be_changed_and_previewed(signed_in: Client) -> None:
     dataset = uploaded(signed_in, toy_csv())
     url = reverse("dataset_mapping", args=[dataset.pk])
-    page = signed_in.get(url, {"delimiter": "comma", "header": "no", "encoding": "utf-8"})
+    page = signed_in.get(url, FORMAT | {"header": "no"})
     assert page.context["detected"].rows[0] == ("user", "item", "rating", "timestamp")
     assert [column.name for column in page.context["detected"].columns][:2] == ["column 1", "column 2"]
-    page = signed_in.get(url, {"delimiter": "tab", "header": "yes", "encoding": "utf-8"})
+    page = signed_in.get(url, FORMAT | {"delimiter": "tab"})
     assert "Divided by tab, the rows have a single column. Choose another delimiter." in page.content.decode()
-    assert signed_in.get(url, {"delimiter": "dots", "header": "yes", "encoding": "utf-8"}).status_code == 422
+    assert signed_in.get(url, FORMAT | {"delimiter": "dots"}).status_code == 422
 
 
 @pytest.mark.parametrize(

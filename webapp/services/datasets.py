@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 from gnn import sources
 from gnn.errors import DataError
 from gnn.interactions import require_splittable
+from gnn.preparation import Preparation
 from gnn.profile import profile
 from gnn.sources import Mapping
 from webapp.enums import DatasetState
@@ -46,21 +47,21 @@ def dataset_upload(*, owner: User | None, name: str, filename: str, file: File[A
         return _create(owner=owner, name=name, filename=filename, file=file)
 
 
-def dataset_confirm(*, dataset_id: int, mapping: Mapping) -> Dataset:
-    """Start reading a dataset as ``mapping`` says; a second press of the button changes nothing.
+def dataset_confirm(*, dataset_id: int, mapping: Mapping, preparation: Preparation | None = None) -> Dataset:
+    """Start reading a dataset as ``mapping`` and ``preparation`` say; a second press of the button changes nothing.
 
     Raises:
         Dataset.DoesNotExist: there is no such dataset.
         Conflict: it is being read or READY with another mapping.
     """
-    document = mapping.to_json()
+    documents = {"mapping": mapping.to_json(), "preparation": preparation.to_json() if preparation else {}}
     with transaction.atomic():
         waiting = Dataset.objects.filter(pk=dataset_id, state__in=(DatasetState.UPLOADED, DatasetState.INVALID))
-        started = waiting.update(state=DatasetState.INGESTING, mapping=document, message="", ingest_attempts=0)
+        started = waiting.update(state=DatasetState.INGESTING, **documents, message="", ingest_attempts=0, rows_read=None)
         if started:
             enqueue_on_commit(INGEST_DATASET, dataset_id)
         dataset = Dataset.objects.get(pk=dataset_id)
-    if not started and dataset.mapping != document:
+    if not started and {"mapping": dataset.mapping, "preparation": dataset.preparation} != documents:
         if dataset.state == DatasetState.READY:
             raise Conflict(f"Dataset “{dataset.name}” is ready and does not change any more. Upload the file again to read it differently.")
         raise Conflict(f"Dataset “{dataset.name}” is being read with other columns. Wait until that ends.")

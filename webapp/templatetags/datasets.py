@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django import template
+from django.forms import BoundField, Form
 from django.utils.html import json_script
 from django.utils.safestring import SafeString
 
@@ -22,6 +23,22 @@ def figure_data(document: dict[str, Any], name: str) -> SafeString:
 def percent(share: float) -> str:
     """Three digits that count: ``6.30%``, ``0.0575%``."""
     return f"{100 * share:.3g}%"
+
+
+@register.filter
+def share(value: float) -> str:
+    """A whole percentage."""
+    return f"{value:.0%}"
+
+
+@register.filter
+def words(text: str) -> list[str]:
+    return text.split()
+
+
+@register.filter
+def get_field(form: Form, name: str) -> BoundField:
+    return form[name]
 
 
 @register.filter

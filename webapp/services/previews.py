@@ -1,0 +1,79 @@
+"""What a preparation would leave, counted by a worker on the whole file before anything is confirmed."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+
+from gnn import sources
+from gnn.errors import DataError
+from gnn.interactions import concatenate
+from gnn.preparation import Preparation, prepare
+from gnn.sources import Mapping
+from webapp.enums import DatasetState, FileKind, PreviewState
+from webapp.models import Dataset, PreparationPreview
+from webapp.queue import PREVIEW_PREPARATION, enqueue_on_commit
+from webapp.services.errors import Conflict
+
+logger = logging.getLogger(__name__)
+
+
+def preview_ask(*, dataset_id: int, mapping: Mapping, preparation: Preparation) -> PreparationPreview:
+    """Have the effect of ``preparation`` counted; asked again for the same, give what is known.
+
+    Raises:
+        Dataset.DoesNotExist: there is no such dataset.
+        Conflict: the dataset is being read or READY.
+    """
+    wanted = {"mapping": mapping.to_json(), "preparation": preparation.to_json()}
+    with transaction.atomic():
+        dataset = Dataset.objects.select_for_update().get(pk=dataset_id)
+        if dataset.state not in (DatasetState.UPLOADED, DatasetState.INVALID):
+            raise Conflict(f"Dataset “{dataset.name}” is already being read.")
+        known = PreparationPreview.objects.filter(dataset=dataset, **wanted, state=PreviewState.READY).first()
+        if known is not None:
+            return known
+        fresh = wanted | {"state": PreviewState.QUEUED, "steps": [], "rejected": 0, "message": ""}
+        preview, _ = PreparationPreview.objects.update_or_create(dataset=dataset, defaults=fresh)
+        enqueue_on_commit(PREVIEW_PREPARATION, dataset_id)
+    return preview
+
+
+def preview_compute(*, dataset_id: int) -> None:
+    """Count what was asked for last; does nothing when that is done or no longer wanted."""
+    preview = PreparationPreview.objects.select_related("dataset").filter(dataset=dataset_id, state=PreviewState.QUEUED).first()
+    if preview is None:
+        return
+    same = PreparationPreview.objects.filter(
+        dataset=dataset_id, state=PreviewState.QUEUED, mapping=preview.mapping, preparation=preview.preparation
+    )
+    try:
+        steps, rejected = _counts(preview.dataset, Mapping.from_json(preview.mapping), Preparation.from_json(preview.preparation))
+    except (DataError, FileNotFoundError) as error:
+        same.update(state=PreviewState.FAILED, message=str(error))
+    except MemoryError:
+        same.update(state=PreviewState.FAILED, message="The file does not fit the memory of the worker.")
+    except Exception:
+        logger.exception("The preparation of dataset %s could not be previewed.", dataset_id)
+        same.update(state=PreviewState.FAILED, message="An unexpected error occurred; the worker's log has it.")
+        raise
+    else:
+        same.update(state=PreviewState.READY, steps=steps, rejected=rejected)
+
+
+def _counts(dataset: Dataset, mapping: Mapping, preparation: Preparation) -> tuple[list[dict[str, Any]], int]:
+    """Counts after each step over all files of interactions, and the number of rejected rows."""
+    files = [(dataset.source_blob, dataset.filename, mapping)]
+    for file in dataset.files.filter(kind=FileKind.INTERACTIONS):
+        files.append((file.source_blob, file.filename, Mapping.from_json(file.mapping)))
+    tables, rejected = [], 0
+    for blob, filename, how in files:
+        with default_storage.open(blob) as source:
+            interactions, rejects = sources.read(source, how, filename)
+        tables.append(interactions)
+        rejected += rejects.total
+    prepared = prepare(concatenate(tables), preparation)
+    return [step.to_json() for step in prepared.steps], rejected
