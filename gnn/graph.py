@@ -39,6 +39,10 @@ class Graph:
     """Limits of each user's training items in ``seen_items``, int64 [n_users + 1]."""
     seen_items: Tensor
     """Training items, ascending within a user, int64 [edges]."""
+    user_features: Tensor | None = None
+    """Attributes of users as numbers, float32 [n_users, f]."""
+    item_features: Tensor | None = None
+    """Those of items, float32 [n_items, g]."""
 
     @property
     def n_nodes(self) -> int:
@@ -101,17 +105,28 @@ class Graph:
         return int((self.item_degree == 0).sum())
 
     def to(self, device: torch.device | str) -> Graph:
-        return replace(self, plain=self.plain.to(device), seen_indptr=self.seen_indptr.to(device), seen_items=self.seen_items.to(device))
+        names = ("plain", "seen_indptr", "seen_items", "user_features", "item_features")
+        moved = {name: value.to(device) for name in names if (value := getattr(self, name)) is not None}
+        return replace(self, **moved)
 
 
-def build_graph(interactions: Interactions, train_index: np.ndarray) -> Graph:
+def build_graph(
+    interactions: Interactions,
+    train_index: np.ndarray,
+    user_features: np.ndarray | None = None,
+    item_features: np.ndarray | None = None,
+) -> Graph:
     """Build the graph of the interactions at ``train_index``.
 
     A (user, item) pair that occurs more than once is one edge and takes the weight and time of its
     latest occurrence (by time; by row where there is no time).
 
+    Args:
+        user_features, item_features: attributes as numbers, [n_users, f] and [n_items, g], in the order of the ids.
+
     Raises:
-        DataError: there is no training interaction, or one has a weight that is not finite.
+        DataError: there is no training interaction, one has a weight that is not finite, or features do not fit the
+            users or items or are not finite.
     """
     train_index = np.asarray(train_index, dtype=np.int64)
     if len(train_index) == 0:
@@ -140,7 +155,24 @@ def build_graph(interactions: Interactions, train_index: np.ndarray) -> Graph:
         plain=Adjacency.build(*(torch.from_numpy(array) for array in (indptr, indices, reverse, buckets))),
         seen_indptr=torch.from_numpy(indptr[: n_users + 1].astype(np.int64)),
         seen_items=torch.from_numpy(item),
+        user_features=None if user_features is None else _features("user", user_features, n_users),
+        item_features=None if item_features is None else _features("item", item_features, n_items),
     )
+
+
+def _features(kind: str, features: np.ndarray, n: int) -> Tensor:
+    if features.ndim != 2 or len(features) != n or features.shape[1] == 0:
+        raise DataError(f"The {kind} features must be a table of {n} rows, one for each {kind}, but have the shape {features.shape}.")
+    with np.errstate(over="ignore"):  # infinite then, and refused
+        values = features.astype(np.float32)
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        row, column = bad[0]
+        raise DataError(
+            f"The {kind} features have the value {features[row, column]} at row {row}, column {column} (both from 0), and "
+            f"{len(bad)} in all that are not finite; fill in or leave out what is missing."
+        )
+    return torch.from_numpy(values)
 
 
 def _latest_of_each_pair(interactions: Interactions, index: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import softplus
+from torch.utils.checkpoint import checkpoint
 
 from gnn.sampling import UserBlock
 
@@ -70,16 +72,36 @@ def alignment(users: Tensor, items: Tensor) -> Tensor:
     return (users - items).square().sum(1).mean()
 
 
-def uniformity(x: Tensor) -> Tensor:
+def uniformity(x: Tensor, rows_at_once: int) -> Tensor:
     """Log of the mean of exp(-2 d^2) over all pairs of distinct rows of x, of unit length, [P, d]; 0 for a single row.
 
     With :func:`alignment` it is DirectAU (Wang et al. 2022, arXiv 2206.12811).
+
+    Args:
+        rows_at_once: memory bound; does not change the result beyond rounding.
     """
-    if len(x) < 2:
+    n = len(x)
+    if n < 2:
         return x.sum() * 0
-    first, second = torch.triu_indices(len(x), len(x), 1, device=x.device)
-    squared = 2 - 2 * (x @ x.t())[first, second]
-    return torch.logsumexp(-2 * squared, dim=0) - math.log(len(squared))
+    place = torch.arange(n, device=x.device)
+
+    def part(some: slice) -> Tensor:
+        exponents = 4 * (x[some] @ x.t()) - 4
+        return torch.logsumexp(exponents.masked_fill(place <= place[some, None], -torch.inf).flatten(), dim=0)
+
+    # Each pair counts once, in the row that comes first; the last row never does.
+    return torch.logsumexp(in_parts(n - 1, rows_at_once, part), dim=0) - math.log(n * (n - 1) / 2)
+
+
+def in_parts(n: int, rows_at_once: int, part: Callable[[slice], Tensor]) -> Tensor:
+    """The scalars that ``part`` makes of consecutive slices of ``n`` rows, [slices].
+
+    Where there are several, only one is in memory at a time: the gradient computes each again.
+    """
+    slices = [slice(start, min(start + rows_at_once, n)) for start in range(0, n, rows_at_once)]
+    if len(slices) == 1:
+        return part(slices[0])[None]
+    return torch.stack([checkpoint(part, some, use_reentrant=False, preserve_rng_state=False) for some in slices])
 
 
 def catalogue_softmax(users: Tensor, items: Tensor, block: UserBlock, temperature: float, rows_at_once: int) -> Tensor:

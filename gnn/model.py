@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from gnn.errors import SpaceError
 from gnn.graph import Graph
 from gnn.layers import Block, make_operator
 from gnn.layers.combination import Bilinear, Cosine, LayerAttention, Towers, Weighted
+from gnn.layers.projection import Projection
 from gnn.settings import Settings
 from gnn.space import Architecture
 
@@ -54,7 +56,21 @@ class Recommender(nn.Module):
         self.settings = settings
         self.graph = graph
         dim = settings.node_dim
-        self.nodes = nn.Parameter(INITIAL_SCALE * torch.randn(graph.n_nodes, dim, generator=generator))
+        features = {"user": graph.user_features, "item": graph.item_features} if settings.inputs != "ids" else {}
+        self.projections = nn.ModuleDict()
+        """Of the features of users and items, where these are inputs."""
+        with_ids = {"user": graph.n_users, "item": graph.n_items}
+        for kind, table in features.items():
+            if table is not None:
+                self.projections[kind] = Projection(table, dim, INITIAL_SCALE, generator)
+                if settings.inputs == "features":
+                    del with_ids[kind]
+        if settings.inputs != "ids" and not self.projections:
+            raise SpaceError(
+                f"'inputs' is '{settings.inputs}', but the dataset has no attributes of users or items; choose 'ids'.", field="inputs"
+            )
+        self.nodes = nn.Parameter(INITIAL_SCALE * torch.randn(sum(with_ids.values()), dim, generator=generator))
+        """Id embeddings, users first; without the users or items that their features alone describe."""
         self.edges: nn.Parameter | None = None
         if settings.edge_dim:
             edges = torch.randn(graph.n_buckets, settings.edge_dim, generator=generator)
@@ -80,6 +96,20 @@ class Recommender(nn.Module):
         elif settings.scorer == "mlp":
             self.scorer = Towers(width, generator)
 
+    def inputs(self) -> Tensor:
+        """What the first layer starts from, [nodes, node_dim]: id embeddings, projected features, or their sum."""
+        if not self.projections:
+            return self.nodes
+        graph, used, sides = self.graph, 0, []
+        for kind, n, features in (("user", graph.n_users, graph.user_features), ("item", graph.n_items, graph.item_features)):
+            projected = self.projections[kind](features) if kind in self.projections else None
+            if projected is None or self.settings.inputs == "both":
+                ids = self.nodes[used : used + n]
+                used += n
+                projected = ids if projected is None else ids + projected
+            sides.append(projected)
+        return torch.cat(sides)
+
     def without_bias(self, embeddings: Tensor) -> Tensor:
         """Embeddings of users or items without the column of the item bias."""
         return embeddings if self.item_bias is None else embeddings[:, :-1]
@@ -103,7 +133,7 @@ class Recommender(nn.Module):
             draw: the chance of a training step, or None.
             graph: another graph of the same nodes; edge dropout is then left out.
         """
-        settings, x = self.settings, self.nodes
+        settings, x = self.settings, self.inputs()
         hidden = 0.0
         if draw is not None:
             x = draw.hide(x, settings.dropout)
@@ -150,10 +180,10 @@ class Recommender(nn.Module):
         """Embeddings to recommend with, without dropout: users [n_users, d'] and items [n_items, d'].
 
         A user without training interactions was never trained; it gets the mean of the others, which
-        ranks items about as all users together would.
+        ranks items about as all users together would. Features tell more of it, where they are inputs.
         """
         users, items = self(None)
-        if self.graph.cold_users:
+        if self.graph.cold_users and "user" not in self.projections:
             warm = self.graph.user_degree > 0
             users = torch.where(warm[:, None], users, users[warm].mean(0))
         return users, items
@@ -163,6 +193,6 @@ def build_model(architecture: Architecture, graph: Graph, seed: int) -> Recommen
     """Build the untrained network of an architecture; the same seed gives the same weights.
 
     Raises:
-        SpaceError: the engine cannot train this architecture.
+        SpaceError: the engine cannot train this architecture, or its inputs are features that the graph does not have.
     """
     return Recommender(Settings.of(architecture), graph, torch.Generator().manual_seed(seed))

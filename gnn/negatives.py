@@ -39,8 +39,8 @@ class NegativeSampler:
         share = torch.rand(users.shape, generator=generator, dtype=torch.float64).to(users.device)
         if users.device.type == "cpu":
             out = torch.empty(users.shape, dtype=torch.int64)
-            of = users.contiguous().view(-1), share.view(-1), self.indptr, self.seen
-            pair_kernels.unseen(*(x.numpy() for x in of), self.n_items, out.view(-1).numpy())
+            flat, indptr, seen = users.contiguous().view(-1).numpy(), self.indptr.numpy(), self.seen.numpy()
+            pair_kernels.unseen(flat, share.view(-1).numpy(), indptr, seen, self.n_items, out.view(-1).numpy())
             return out
         return self.ranked(users, share)
 

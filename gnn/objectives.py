@@ -34,6 +34,9 @@ ITEMS_PER_STEP = 2**18
 CANDIDATES = 1024
 """Items that stand for the catalogue in a sampled softmax, apart from those of the batch."""
 
+SCORES_AT_ONCE = 2**23
+"""Scores of a softmax over the catalogue held in memory at a time (32 MiB)."""
+
 B = TypeVar("B", UserBlock, PairBlock)
 
 
@@ -42,6 +45,8 @@ class Objective(ABC, Generic[B]):
 
     size: int
     """Users or interactions of a step, about."""
+    rows_at_once: int
+    """Users or interactions whose scores are held in memory at a time, unless memory turns out to be scarce."""
 
     def __init__(self, model: Recommender, graph: Graph) -> None:
         self.model = model
@@ -60,7 +65,8 @@ class Objective(ABC, Generic[B]):
         """The loss of one step.
 
         Args:
-            rows_at_once: memory bound on the rows of scores of a softmax over the catalogue.
+            rows_at_once: memory bound on the users or interactions scored at a time; does not change the result
+                beyond rounding.
         """
         settings = self.settings
         own = replace(draw, noise=settings.contrastive_noise) if settings.contrastive == "xsimgcl" else draw
@@ -68,7 +74,7 @@ class Objective(ABC, Generic[B]):
         users, items = self.model.embed(outputs)
         total, used = self.compare(block, users, items, draw, rows_at_once)
         if settings.l2:
-            total = total + 0.5 * settings.l2 / len(block.users) * squared_norm(self.model.nodes, used)
+            total = total + 0.5 * settings.l2 / len(block.users) * squared_norm(self.model.inputs(), used)
         if settings.contrastive != "none":
             total = total + settings.contrastive_weight * contrast(self.model, outputs, block.users, block.items, draw)
         return total
@@ -80,6 +86,7 @@ class CatalogueObjective(Objective[UserBlock]):
     def __init__(self, model: Recommender, graph: Graph) -> None:
         super().__init__(model, graph)
         self.size = _step_size(graph.n_users, MIN_STEPS, USERS_PER_STEP)
+        self.rows_at_once = max(1, SCORES_AT_ONCE // graph.n_items)
         popularity = graph.item_degree.clamp(min=1).float()
         self.offset = (popularity / popularity.sum()).log()[:, None]
 
@@ -101,6 +108,8 @@ class CatalogueObjective(Objective[UserBlock]):
 
 class PairObjective(Objective[PairBlock]):
     """Interactions compared with negatives drawn for each."""
+
+    rows_at_once = PAIRS_PER_STEP[1]
 
     def __init__(self, model: Recommender, graph: Graph) -> None:
         super().__init__(model, graph)
@@ -125,10 +134,19 @@ class PairObjective(Objective[PairBlock]):
         def score(some: Tensor, of: Tensor) -> Tensor:
             return pair_scores(users, items, some, of) / self.settings.temperature
 
-        negatives = self.negatives(block, score, draw.generator)
-        scores = score(block.users, torch.cat([block.items[:, None], negatives], dim=1))
-        used = torch.cat([block.users, self.graph.n_users + block.items, self.graph.n_users + negatives.flatten()])
-        return self._loss(block, scores[:, 0], scores[:, 1:], negatives), used
+        def score_all(some: Tensor, of: Tensor) -> Tensor:
+            return torch.cat([score(*part) for part in zip(some.split(rows_at_once), of.split(rows_at_once), strict=True)])
+
+        negatives = self.negatives(block, score_all, draw.generator)
+        compared = torch.cat([block.items[:, None], negatives], dim=1)
+
+        def part(some: slice) -> Tensor:
+            own = PairBlock(block.users[some], block.items[some])
+            scores = score(own.users, compared[some])
+            return self._loss(own, scores[:, 0], scores[:, 1:], negatives[some]) * (len(own.users) / len(block.users))
+
+        used = torch.cat([block.users, self.graph.n_users + compared.flatten()])
+        return losses.in_parts(len(block.users), rows_at_once, part).sum(), used
 
     def _loss(self, block: PairBlock, positive: Tensor, negative: Tensor, negatives: Tensor) -> Tensor:
         settings = self.settings
@@ -151,6 +169,8 @@ class PairObjective(Objective[PairBlock]):
 class SquareObjective(Objective[PairBlock]):
     """All interactions of a step compared with each other or with one sample of the catalogue."""
 
+    rows_at_once = PAIRS_PER_STEP[1]
+
     def __init__(self, model: Recommender, graph: Graph) -> None:
         super().__init__(model, graph)
         self.size = min(_step_size(graph.n_edges, 2 * MIN_STEPS, PAIRS_PER_STEP), SQUARE_PAIRS)
@@ -166,13 +186,18 @@ class SquareObjective(Objective[PairBlock]):
         used = torch.cat([block.users, self.graph.n_users + block.items])
         some, theirs = rows(users, block.users), rows(items, block.items)
         if self.settings.loss == "directau":
-            spread = (losses.uniformity(some) + losses.uniformity(theirs)) / 2
+            spread = (losses.uniformity(some, rows_at_once) + losses.uniformity(theirs, rows_at_once)) / 2
             return losses.alignment(some, theirs) + self.settings.uniformity * spread, used
         drawn = block.items if self.settings.candidates == "in_batch" else self.sampler((CANDIDATES,), draw.generator)
         some = some / self.settings.temperature
         positive = (some * theirs).sum(1) - self.log_chance[block.items]
-        candidates = some @ rows(items, drawn).t() - self.log_chance[drawn]
-        return losses.sampled_softmax(positive, candidates, block.items[:, None] == drawn), used
+        catalogue, offset = rows(items, drawn).t(), self.log_chance[drawn]
+
+        def part(own: slice) -> Tensor:
+            loss = losses.sampled_softmax(positive[own], some[own] @ catalogue - offset, block.items[own, None] == drawn)
+            return loss * (len(positive[own]) / len(positive))
+
+        return losses.in_parts(len(positive), rows_at_once, part).sum(), used
 
 
 def make_objective(model: Recommender, graph: Graph) -> Objective[UserBlock] | Objective[PairBlock]:

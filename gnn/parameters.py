@@ -25,14 +25,18 @@ OPERATOR_PARAMETERS: dict[str, Callable[[int], int]] = {
 """Of an operator from and to embeddings of size d, without the part that edges take."""
 
 
-def parameter_count(settings: Settings, n_users: int, n_items: int, n_buckets: int) -> int:
+def parameter_count(settings: Settings, n_users: int, n_items: int, n_buckets: int, *, user_width: int = 0, item_width: int = 0) -> int:
     """What ``Recommender.parameter_count`` of the same settings is on a graph of these sizes.
 
     Args:
         n_buckets: kinds of edges, see :class:`gnn.graph.Graph`; counts where edges have embeddings.
+        user_width, item_width: features of each; 0 without.
     """
     d, n_outputs = settings.node_dim, len(settings.layers) + 1
-    count = (n_users + n_items) * d + n_buckets * settings.edge_dim
+    count = n_buckets * settings.edge_dim
+    for n, features in ((n_users, user_width), (n_items, item_width)):
+        projected = features if settings.inputs != "ids" else 0
+        count += projected * d + (n * d if settings.inputs != "features" or not projected else 0)
     count += sum(_of_layer(layer, d, settings.edge_dim) for layer in settings.layers)
     if settings.item_bias:
         count += n_items

@@ -32,6 +32,7 @@ class Settings:
     """
 
     node_dim: int
+    inputs: str
     edge_dim: int
     layers: tuple[LayerSettings, ...]
     combination: str
@@ -58,6 +59,11 @@ class Settings:
     contrastive_drop: float
     contrastive_noise: float
     learning_rate: float
+    schedule: str
+    clip: float
+    """Highest norm of a step's gradient; 0 for any."""
+    averaging: float
+    """Decay of the average of the weights, per step; 0 for none."""
 
     @classmethod
     def of(cls, architecture: Architecture) -> Settings:
@@ -74,6 +80,7 @@ class Settings:
         propagates = any(layer.operator in PROPAGATING_OPERATORS for layer in layers)
         return cls(
             node_dim=read.whole("node_dim"),
+            inputs=read.text("inputs"),
             # Without a layer that propagates, nothing reads edges.
             edge_dim=read.whole("edge_dim") if propagates else 0,
             layers=layers,
@@ -100,6 +107,9 @@ class Settings:
             contrastive_drop=read.number("contrastive_drop"),
             contrastive_noise=read.number("contrastive_noise"),
             learning_rate=read.number("learning_rate"),
+            schedule=read.text("schedule"),
+            clip=read.number("clip"),
+            averaging=read.number("averaging"),
         )
 
 

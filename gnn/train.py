@@ -88,7 +88,7 @@ def fit(
             graph = graph.to(device)
             model.graph = graph
             model.to(device)
-        run = Trainer(model, graph, valid, config.seed)
+        run = Trainer(model, graph, valid, config.seed, config.max_epochs)
         if resume is not None:
             run.restore(resume)
         while run.epoch < config.max_epochs and run.stale < config.patience:
@@ -96,7 +96,7 @@ def fit(
             loss = run.train_epoch()
             if not math.isfinite(loss):
                 raise Diverged(f"The training loss became {loss} in epoch {run.epoch}.")
-            users, items = model.embeddings()
+            users, items = run.embeddings()
             run.check_embeddings(users, items)
             scores = evaluate_validation(EmbeddingScorer(users, items), graph, valid, config.cutoffs)
             run.note(scores, config.objective, time.perf_counter() - started)

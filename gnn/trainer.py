@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gnn.averaging import WeightAverage
 from gnn.errors import Diverged, TrainError
 from gnn.evaluate import Targets
 from gnn.graph import Graph
@@ -16,8 +19,8 @@ from gnn.model import Draw, Recommender
 from gnn.objectives import make_objective
 from gnn.snapshot import adam_tensors, pack, prefixed, restore_adam, unpack, without_prefix
 
-SCORES_AT_ONCE = 2**23
-"""Scores of a softmax step held in memory at a time (32 MiB)."""
+COUNTERS = ("epoch", "best_epoch", "stale", "seconds", "best_value", "rows_at_once")
+"""Numbers of a run that a snapshot holds."""
 COLLAPSED = 1e-8
 """Embeddings whose variance is this small a share of their squared length are one point."""
 
@@ -25,7 +28,7 @@ COLLAPSED = 1e-8
 class Trainer:
     """A run between two epochs: weights, best weights, optimiser, generator, counters."""
 
-    def __init__(self, model: Recommender, graph: Graph, valid: Targets, seed: int) -> None:
+    def __init__(self, model: Recommender, graph: Graph, valid: Targets, seed: int, max_epochs: int = 100) -> None:
         self.model = model
         self.graph = graph
         self.valid = valid
@@ -33,7 +36,9 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(seed)
         self.optimizer = torch.optim.Adam(model.parameters(), lr=self.settings.learning_rate, fused=True)
         self.objective = make_objective(model, graph)
-        self.rows_at_once = max(1, SCORES_AT_ONCE // graph.n_items)
+        self.rows_at_once = self.objective.rows_at_once
+        self.average = WeightAverage(model, self.settings.averaging) if self.settings.averaging else None
+        self.max_epochs = max_epochs
         self.epoch = 0
         self.best_epoch = 0
         self.stale = 0
@@ -44,6 +49,8 @@ class Trainer:
 
     def train_epoch(self) -> float:
         """Pass once over the training data; the mean loss of the steps."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.learning_rate * schedule(self.settings.schedule, self.epoch, self.max_epochs)
         self.epoch += 1
         losses = [self._step(block) for block in self.objective.blocks(self.generator)]
         return float(torch.stack(losses).mean())
@@ -56,13 +63,28 @@ class Trainer:
                 loss = self.objective.loss(block, Draw(self.generator), self.rows_at_once)
                 loss.backward()
             except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error) or self.rows_at_once == 1:
+                held = min(self.rows_at_once, len(block.users))
+                if not is_out_of_memory(error) or held == 1:
                     raise
-                self.rows_at_once = (self.rows_at_once + 1) // 2
+                self.rows_at_once = (held + 1) // 2
                 self.generator.set_state(before)
                 continue
+            if self.settings.clip:
+                torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip)
             self.optimizer.step()
+            if self.average is not None:
+                self.average.update()
             return loss.detach()
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """While it lasts, the network has the weights to recommend with."""
+        return nullcontext() if self.average is None else self.average.in_place()
+
+    def embeddings(self) -> tuple[Tensor, Tensor]:
+        """Embeddings of users and items to recommend with at this point of training."""
+        with self.averaged():
+            users, items = self.model.embeddings()
+        return users, items
 
     def check_embeddings(self, users: Tensor, items: Tensor) -> None:
         """Raise Diverged if embeddings are not finite or all the same."""
@@ -79,7 +101,8 @@ class Trainer:
         self.seconds += seconds
         if scores.values[objective] > self.best_value:
             self.best_value, self.best_epoch, self.best_scores, self.stale = scores.values[objective], self.epoch, scores, 0
-            self.best_weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
+            with self.averaged():
+                self.best_weights = {name: tensor.detach().clone() for name, tensor in self.model.state_dict().items()}
         else:
             self.stale += 1
 
@@ -95,8 +118,12 @@ class Trainer:
             **prefixed("scores", {name: torch.from_numpy(values) for name, values in self.best_scores.per_user.items()}),
             "generator": self.generator.get_state(),
         }
-        counters = {name: getattr(self, name) for name in ("epoch", "best_epoch", "stale", "seconds", "best_value", "rows_at_once")}
-        return pack(tensors, {"counters": counters, "best_scores": dict(self.best_scores.values)})
+        values: dict[str, Any] = {"best_scores": dict(self.best_scores.values)}
+        if self.average is not None:
+            tensors |= prefixed("average", self.average.average)
+            values["averaged_steps"] = self.average.steps
+        values["counters"] = {name: getattr(self, name) for name in COUNTERS}
+        return pack(tensors, values)
 
     def restore(self, document: bytes) -> None:
         """Take over the state of a snapshot.
@@ -110,12 +137,22 @@ class Trainer:
         except RuntimeError as error:
             raise TrainError(f"The training snapshot belongs to another network or dataset: {error}") from error
         self.best_weights = without_prefix("best", tensors)
+        if self.average is not None:
+            self.average.load(without_prefix("average", tensors), values["averaged_steps"])
         restore_adam(self.optimizer, without_prefix("adam", tensors))
         self.generator.set_state(tensors["generator"])
         per_user = {name: tensor.numpy() for name, tensor in without_prefix("scores", tensors).items()}
         self.best_scores = ValidationScores(values["best_scores"], per_user, self.valid.users)
         for name, value in values["counters"].items():
             setattr(self, name, value)
+
+
+def schedule(name: str, epoch: int, max_epochs: int) -> float:
+    """What the learning rate is multiplied by in an epoch, counted from 0.
+
+    The cosine (Loshchilov and Hutter 2017, arXiv 1608.03983, without restarts) falls from 1 to nearly 0 in ``max_epochs``.
+    """
+    return 0.5 * (1 + math.cos(math.pi * epoch / max_epochs)) if name == "cosine" else 1.0
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -29,6 +29,8 @@ CORRECTIONS = ("logq", "none")
 NOISE_CONTRASTS = ("simgcl", "xsimgcl")
 CONTRASTS = ("none", "sgl", *NOISE_CONTRASTS)
 ITEM_BIASES = ("learned", "none")
+INPUTS = ("ids", "features", "both")
+SCHEDULES = ("constant", "cosine")
 
 LABELS: dict[str, str] = {
     "lightgcn": "LightGCN", "sgc": "SGC", "lr_gccf": "LR-GCCF", "gcn": "GCN", "ngcf": "NGCF", "sage": "GraphSAGE",
@@ -42,5 +44,6 @@ LABELS: dict[str, str] = {
     "ccl": "CCL", "ultragcn": "UltraGCN", "directau": "DirectAU",
     "uniform": "uniform", "popularity": "by popularity", "hard": "hardest of several", "in_batch": "from the batch",
     "logq": "log q", "sgl": "SGL", "simgcl": "SimGCL", "xsimgcl": "XSimGCL", "learned": "learned", "none": "none",
+    "constant": "constant", "ids": "ids alone", "features": "attributes instead of ids", "both": "ids and attributes",
 }  # fmt: skip
 """How categorical choices are spelled for people."""

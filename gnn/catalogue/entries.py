@@ -12,6 +12,7 @@ from gnn.catalogue.choices import (
     COMBINATIONS,
     CONTRASTS,
     CORRECTIONS,
+    INPUTS,
     ITEM_BIASES,
     LOSSES,
     NEGATIVES,
@@ -21,6 +22,7 @@ from gnn.catalogue.choices import (
     OPERATORS,
     PAIR_LOSSES,
     PROPAGATING_OPERATORS,
+    SCHEDULES,
     SCORED_LOSSES,
     SCORERS,
     SKIPS,
@@ -47,6 +49,8 @@ class CatalogueEntry:
     whole: bool = False
     per: str | None = None
     when: Mapping[str, tuple[Choice, ...]] = field(default_factory=dict)
+    needs_attributes: bool = False
+    """Choices other than the default want a dataset with attributes of users or items, so presets leave it out."""
 
     def check(self, choice: Choice) -> None:
         """Raise SpaceError unless the engine can train with ``choice``."""
@@ -66,6 +70,10 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         CatalogueEntry(
             "node_dim", "Node embedding size", "Numbers that describe each user and each item.",
             offered=(16, 32, 64, 128, 256), default=64, minimum=1, maximum=4096, whole=True,
+        ),
+        CatalogueEntry(
+            "inputs", "Node inputs", "What embeddings are made of: learned for each user and item, or projected from their attributes.",
+            offered=INPUTS, default="ids", needs_attributes=True,
         ),
         CatalogueEntry(
             "edge_dim", "Edge embedding size", "Numbers that describe each kind of interaction (rating, recency); 0 leaves edges plain.",
@@ -186,6 +194,18 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         CatalogueEntry(
             "learning_rate", "Learning rate", "Step size of the Adam optimiser.",
             offered=(0.002, 0.005, 0.01, 0.02, 0.03), default=0.01, minimum=1e-6, maximum=1.0,
+        ),
+        CatalogueEntry(
+            "schedule", "Learning rate schedule", "The learning rate stays, or falls along a cosine towards the last epoch allowed.",
+            offered=SCHEDULES, default="constant",
+        ),
+        CatalogueEntry(
+            "clip", "Gradient clipping", "Longest gradient a step may follow, over all weights; longer ones are shortened, 0 leaves them.",
+            offered=(0.0, 0.1, 1.0), default=0.0, minimum=0.0, maximum=1000.0,
+        ),
+        CatalogueEntry(
+            "averaging", "Weight averaging", "Recommends with an average of the weights that keeps this share at each step; 0 is none.",
+            offered=(0.0, 0.9, 0.98), default=0.0, minimum=0.0, maximum=0.9999,
         ),
     )
 }  # fmt: skip

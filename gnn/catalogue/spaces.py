@@ -101,7 +101,7 @@ PRESETS: dict[str, dict[str, tuple[Choice, ...]]] = {
         "temperature": (0.05, 0.1, 0.15, 0.2, 0.3, 0.4),
         "learning_rate": (0.002, 0.005, 0.01, 0.02),
     },
-    "full": {entry.name: entry.offered for entry in CATALOGUE.values()},
+    "full": {entry.name: entry.offered for entry in CATALOGUE.values() if not entry.needs_attributes},
 }
 """Named starting points: decision name -> ticked choices."""
 

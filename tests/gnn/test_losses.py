@@ -89,8 +89,9 @@ def test_alignment_and_uniformity_equal_their_formulas():
     u = users.numpy()
     assert losses.alignment(users, items).item() == pytest.approx(np.mean(((u - items.numpy()) ** 2).sum(1)), rel=1e-5)
     apart = [np.exp(-2 * ((u[a] - u[b]) ** 2).sum()) for a in range(5) for b in range(a)]
-    assert losses.uniformity(users).item() == pytest.approx(np.log(np.mean(apart)), rel=1e-5)
-    assert losses.uniformity(users[:1]).item() == 0
+    for rows_at_once in (1, 3, 100):
+        assert losses.uniformity(users, rows_at_once).item() == pytest.approx(np.log(np.mean(apart)), rel=1e-5)
+    assert losses.uniformity(users[:1], 100).item() == 0
 
 
 def test_agreement_of_views_equals_its_formula():

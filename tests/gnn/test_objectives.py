@@ -76,6 +76,21 @@ def test_the_same_seed_gives_the_same_training_and_a_snapshot_goes_on(planted, l
     assert torch.equal(run(snapshots[0])[1], items)
 
 
+@pytest.mark.parametrize("negatives", ["uniform", "hard"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_scoring_fewer_at_a_time_changes_neither_loss_nor_gradient(graph, loss, negatives):
+    results = []
+    for rows_at_once in (10**6, 7, 1):
+        model = network(graph, loss=loss, negatives=negatives, l2=0.1, dropout=0.2)
+        objective = make_objective(model, graph)
+        total = objective.loss(first_block(objective), draw(), rows_at_once)
+        total.backward()
+        results.append([total.detach(), *(parameter.grad for parameter in model.parameters())])
+    for fewer in results[1:]:
+        for got, wanted in zip(fewer, results[0], strict=True):
+            torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", CANDIDATES)
 @pytest.mark.parametrize("corrected", ["logq", "none"])
 def test_a_sampled_softmax_takes_the_chance_of_being_drawn_off(graph, kind, corrected):
@@ -114,7 +129,7 @@ def test_constraints_weigh_pairs_as_the_paper_does(graph, monkeypatch):
     monkeypatch.setattr(losses, "constrained_bce", lambda *arguments: seen.append(arguments) or arguments[0].sum())
     objective = make_objective(network(graph, loss="ultragcn"), graph)
     block = first_block(objective)
-    objective.loss(block, draw(), 1)
+    objective.loss(block, draw(), 10**6)
     user, item = graph.user_degree.numpy(), graph.item_degree.numpy()
     edges = np.repeat(np.arange(graph.n_users), user), graph.seen_items.numpy()
     weight = lambda u, i: 1 / user[u] * np.sqrt((user[u] + 1) / (item[i] + 1))  # noqa: E731

@@ -8,13 +8,13 @@ import torch
 
 from gnn import losses, objectives
 from gnn.errors import Diverged, OutOfMemory, TrainError
-from gnn.evaluate import build_targets, evaluate_validation
+from gnn.evaluate import EmbeddingScorer, build_targets, evaluate_validation
 from gnn.graph import build_graph
 from gnn.layers import OPERATORS
 from gnn.model import build_model
 from gnn.space import Architecture
 from gnn.train import TrainConfig, fit
-from gnn.trainer import Trainer
+from gnn.trainer import Trainer, schedule
 from tests.gnn.toy import BLOCK_ITEMS, HELD_OUT, planted_blocks, random_interactions
 
 OBJECTIVE = f"recall@{HELD_OUT}"
@@ -88,7 +88,14 @@ def test_the_same_seed_gives_the_same_training(planted, decisions):
     assert train(planted, other, **decisions)[1] != reports
 
 
-@pytest.mark.parametrize("decisions", [{"dropout": 0.2, "operator__1": "sage", "edge_dim": 4}, {"loss": "bpr"}])
+@pytest.mark.parametrize(
+    "decisions",
+    [
+        {"dropout": 0.2, "operator__1": "sage", "edge_dim": 4},
+        {"loss": "bpr"},
+        {"schedule": "cosine", "averaging": 0.98, "clip": 0.1, "operator__1": "gcn"},
+    ],
+)
 @pytest.mark.parametrize("stopped_after", [1, 4])
 def test_a_resumed_run_equals_the_undisturbed_one(planted, decisions, stopped_after):
     config = TrainConfig(max_epochs=7, patience=3, objective=OBJECTIVE, cutoffs=(HELD_OUT,))
@@ -194,6 +201,63 @@ def test_scores_are_cut_smaller_before_giving_up(planted, monkeypatch):
     result, _ = train(planted, config, dropout=0.2)
     assert max(rows) > 4 and rows[-1] <= 4
     torch.testing.assert_close(result.scorer.items, undisturbed.scorer.items, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(("loss", "function"), [("bpr", "bpr"), ("sampled_softmax", "sampled_softmax")])
+def test_pairs_are_compared_fewer_at_a_time_before_giving_up(planted, monkeypatch, loss, function):
+    held, whole = [], getattr(losses, function)
+
+    def small_only(positive, *others):
+        held.append(len(positive))
+        if len(positive) > 50:
+            out_of_memory()
+        return whole(positive, *others)
+
+    config = TrainConfig(max_epochs=2, objective=OBJECTIVE, cutoffs=(HELD_OUT,))
+    undisturbed, _ = train(planted, config, dropout=0.2, loss=loss)
+    monkeypatch.setattr(losses, function, small_only)
+    result, _ = train(planted, config, dropout=0.2, loss=loss)
+    assert max(held) > 50 and max(held[-10:]) <= 50
+    torch.testing.assert_close(result.scorer.items, undisturbed.scorer.items, rtol=1e-2, atol=1e-3)
+    monkeypatch.setattr(losses, function, out_of_memory)
+    with pytest.raises(OutOfMemory, match="do not fit cpu"):
+        train(planted, loss=loss)
+
+
+def test_the_cosine_schedule_falls_from_one_to_nearly_zero(planted):
+    assert [schedule("cosine", epoch, 4) for epoch in range(5)] == pytest.approx([1, 0.5 + 0.5**1.5, 0.5, 0.5 - 0.5**1.5, 0])
+    assert schedule("constant", 3, 4) == 1
+    _, graph, valid = planted
+    run = Trainer(network(graph, schedule="cosine", learning_rate=0.1), graph, valid, 0, max_epochs=4)
+    rates = [run.train_epoch() and run.optimizer.param_groups[0]["lr"] for _ in range(4)]
+    assert rates == pytest.approx([0.1 * schedule("cosine", epoch, 4) for epoch in range(4)])
+
+
+def test_clipping_bounds_the_gradient_a_step_follows(planted):
+    _, graph, valid = planted
+    norms = {}
+    for clip in (0.0, 1e-3):
+        run = Trainer(network(graph, clip=clip, operator__1="gcn"), graph, valid, 0)
+        run.train_epoch()
+        norms[clip] = torch.cat([weight.grad.flatten() for weight in run.model.parameters()]).norm().item()
+    assert norms[0.0] > 1e-2
+    assert norms[1e-3] == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_what_is_kept_is_the_average_while_training_goes_on_from_the_weights(planted):
+    _, graph, valid = planted
+    plain, run = (Trainer(network(graph, averaging=decay), graph, valid, 0) for decay in (0.0, 0.9))
+    for _ in range(3):
+        scores = evaluate_validation(EmbeddingScorer(*run.embeddings()), graph, valid, (HELD_OUT,))
+        assert run.train_epoch() == plain.train_epoch()
+        run.note(scores, OBJECTIVE, 0.0)
+    assert torch.equal(run.model.nodes, plain.model.nodes)
+    average = run.average.average["nodes"].clone()
+    assert not torch.equal(average, run.model.nodes)
+    run.best_value = -np.inf
+    run.note(scores, OBJECTIVE, 0.0)
+    run.load_best()
+    assert torch.equal(run.model.nodes, average)
 
 
 def test_other_errors_pass_through(planted, monkeypatch):
