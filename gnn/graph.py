@@ -192,8 +192,12 @@ def _edge_buckets(interactions: Interactions, kept: np.ndarray) -> tuple[np.ndar
     n_buckets = 1
     if interactions.weight is not None:
         weight = interactions.weight[kept]
-        if not np.isfinite(weight).all():
-            raise DataError(f"{int((~np.isfinite(weight)).sum())} of {len(weight)} training interactions have a weight that is not finite.")
+        bad = np.flatnonzero(~np.isfinite(weight))
+        if len(bad):
+            raise DataError(
+                f"{len(bad)} of {len(weight)} training interactions have a weight that is not finite; "
+                f"the first is {weight[bad[0]]} at interaction {kept[bad[0]]}, counted from 0."
+            )
         levels = np.unique(weight)
         limits = levels[1:] if len(levels) <= WEIGHT_LEVELS else _quantile_limits(weight, WEIGHT_QUANTILES)
         bucket = np.searchsorted(limits, weight, side="right")
