@@ -16,6 +16,9 @@ CERTAIN, LIKELY, POSSIBLE = 0.95, 0.75, 0.5
 
 _FIRST_PLAUSIBLE, _LAST_PLAUSIBLE = 473_385_600, 4_102_444_800  # 1985 to 2100: a bare number outside is not taken for a time
 _FEW_VALUES = 25
+_LISTS = 0.05
+"""A column holds lists if this share of its values has a separator."""
+_MEMBER_WORDS = 3
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,13 @@ class Column:
     """Every such number is a whole one."""
     is_truth: bool
     """Every value that is not empty is true or false in words."""
+    filled: int
+    """Values that are not empty."""
     distinct: int
+    words: float
+    """Mean number of words of a value."""
+    separator: str | None
+    """What divides the members of a list, where values look like lists."""
     low: float
     high: float
     decimal: Literal[".", ","]
@@ -50,7 +59,22 @@ class Column:
         low, high = (float(numbers.min()), float(numbers.max())) if is_number else (0.0, 0.0)  # type: ignore[arg-type]
         is_whole = is_number and bool((numbers == numbers.floor()).all())
         is_truth = bool(len(filled)) and bool(filled.str.to_lowercase().is_in(list(TRUTHS)).all())
-        return cls(index, name, is_number, is_whole, is_truth, filled.n_unique(), low, high, decimal, unit, ambiguous)
+        return cls(
+            index,
+            name,
+            is_number,
+            is_whole,
+            is_truth,
+            len(filled),
+            filled.n_unique(),
+            _mean_words(filled),
+            _separator(filled),
+            low,
+            high,
+            decimal,
+            unit,
+            ambiguous,
+        )
 
 
 @dataclass(frozen=True)
@@ -88,6 +112,20 @@ def guess_roles(columns: list[Column], *, named: bool) -> dict[Role, Guess]:
             reason = f"numbers from {column.low:g} to {column.high:g}, {column.distinct} different in the sample"
             guesses["weight"] = Guess(column.index, POSSIBLE, reason)
     return dict(sorted(guesses.items(), key=lambda pair: ROLES.index(pair[0])))
+
+
+def _mean_words(filled: pl.Series) -> float:
+    return float(filled.str.count_matches(r"\S+").mean() or 0)  # type: ignore[arg-type]
+
+
+def _separator(filled: pl.Series) -> str | None:
+    """The bar or semicolon that divides at least some values into short members."""
+    for sign in ("|", ";"):
+        if len(filled) and filled.str.contains(sign, literal=True).mean() >= _LISTS:  # type: ignore[operator]
+            members = filled.str.split(sign).explode()
+            if _mean_words(members) <= _MEMBER_WORDS:
+                return sign
+    return None
 
 
 def _by_name(role: Role, column: Column) -> Guess | None:

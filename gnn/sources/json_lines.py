@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from gnn.sources.text import TextReader
 
 LIST_SEPARATOR = "|"
 MAX_COLUMNS = 1000
+_SURROGATES = re.compile("[\ud800-\udfff]")
+"""Halves of signs, which JSON can write, but no text has; they become NUL, which no text has either."""
 
 
 def looks_like_json(text: str) -> bool:
@@ -45,7 +48,7 @@ def detect(reader: TextReader, filename: str, compression: Compression, encoding
     return Detected.of(
         filename,
         names,
-        [tuple(members.get(name, "") for name in names) for members in objects],
+        [tuple(members.get(name, "").replace("\0", "\ufffd") for name in names) for members in objects],
         source="json_lines",
         label="JSON lines",
         confidence=len(objects) / len(lines),
@@ -87,7 +90,7 @@ def _records(reader: TextReader, encoding: Encoding, wanted: dict[str, str]) -> 
             members = _members(text)
             if members is None:
                 records.reject(Reason.NOT_JSON, number, text)
-            elif any(_is_no_text(members.get(name, "")) for name in wanted.values()):
+            elif any("\0" in members.get(name, "") for name in wanted.values()):
                 records.reject(Reason.UNDECODABLE, number, text)
             else:
                 numbers.append(number)
@@ -103,9 +106,9 @@ def _members(line: str) -> dict[str, str] | None:
     try:
         # Numbers stay as they are written: an id may be longer than any number type.
         document = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
+        return dict(_flat("", document)) if isinstance(document, dict) else None
     except (ValueError, RecursionError):
         return None
-    return dict(_flat("", document)) if isinstance(document, dict) else None
 
 
 def _flat(prefix: str, members: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -113,7 +116,7 @@ def _flat(prefix: str, members: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if isinstance(value, dict):
             yield from _flat(f"{prefix}{name}.", value)
         else:
-            yield prefix + name, _as_text(value)
+            yield _SURROGATES.sub("\0", prefix + name), _SURROGATES.sub("\0", _as_text(value))
 
 
 def _as_text(value: Any) -> str:
@@ -122,8 +125,3 @@ def _as_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return "" if value is None else str(value)
-
-
-def _is_no_text(value: str) -> bool:
-    """Whether a value holds NUL or half of a surrogate pair, which JSON can write and a database cannot keep."""
-    return "\0" in value or any("\ud800" <= sign <= "\udfff" for sign in value) if not value.isascii() or "\0" in value else False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
-from typing import IO
+from typing import IO, cast
 
 import polars as pl
 import pyarrow
@@ -53,16 +53,21 @@ def open_table(file: IO[bytes], columns: Mapping[str, Column], filename: str, li
     for key, column in columns.items():
         if isinstance(column, int) and column >= len(names):
             raise DataError(f"There is no column {column + 1} for the {key}: the file has {len(names)} column(s).")
-        wanted[key] = names[column if isinstance(column, int) else position_of(names, column, key)]
+        name = wanted[key] = names[column if isinstance(column, int) else position_of(names, column, key)]
+        dtype = opened.schema_arrow.field(name).type
+        if pyarrow.types.is_nested(dtype) and not (pyarrow.types.is_list(dtype) or pyarrow.types.is_large_list(dtype)):
+            raise DataError(f"Column {name!r} of {filename} holds structures ({dtype}), which cannot be read. Flatten it first.")
     return Table(wanted, _records(opened, wanted, filename))
 
 
 def spooled(plain: PlainBytes) -> IO[bytes]:
-    """What a compressed file holds, on disk: Parquet is read from its end."""
-    copy = tempfile.TemporaryFile()  # noqa: SIM115 - the reader keeps it open
-    while block := plain.read(_COPY_BYTES):
-        copy.write(block)
-    return copy
+    """What a compressed file holds, mapped from disk: Parquet is read from its end."""
+    with tempfile.NamedTemporaryFile() as copy:
+        while block := plain.read(_COPY_BYTES):
+            copy.write(block)
+        copy.flush()
+        # The mapping outlives the name of the file, and takes the file with it when it goes.
+        return cast(IO[bytes], pyarrow.memory_map(copy.name))
 
 
 def _open(file: IO[bytes], filename: str, limits: Limits) -> pyarrow.parquet.ParquetFile:
@@ -84,7 +89,7 @@ def _batches(opened: pyarrow.parquet.ParquetFile, names: list[str], filename: st
     try:
         for batch in opened.iter_batches(batch_size=size, columns=names):
             table = pl.DataFrame(pl.from_arrow(batch))
-            yield table.select(_as_text(table[name], filename) for name in names)
+            yield table.select(_as_text(table[name]) for name in names)
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"The Parquet file {filename} is damaged ({error}). Write or upload it again.") from error
 
@@ -103,7 +108,7 @@ def _records(opened: pyarrow.parquet.ParquetFile, wanted: dict[str, str], filena
         yield records
 
 
-def _as_text(column: pl.Series, filename: str) -> pl.Series:
+def _as_text(column: pl.Series) -> pl.Series:
     dtype = column.dtype
     if isinstance(dtype, pl.Array):
         column, dtype = column.arr.to_list(), pl.List(dtype.inner)
@@ -112,7 +117,7 @@ def _as_text(column: pl.Series, filename: str) -> pl.Series:
     elif isinstance(dtype, pl.Datetime):
         column = (column.dt.convert_time_zone("UTC") if dtype.time_zone else column).dt.strftime("%Y-%m-%dT%H:%M:%S")
     elif dtype.is_nested():
-        raise DataError(f"Column {column.name!r} of {filename} holds structures ({dtype}), which cannot be read. Flatten it first.")
+        column = pl.Series(column.name, [f"({dtype})"], dtype=pl.String).new_from_index(0, len(column))
     else:
         column = column.cast(pl.String, strict=False)
     return column.fill_null("")

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     PROPENSITY_NOT_READABLE = "propensity_not_readable"
     POSITION_NOT_READABLE = "position_not_readable"
     MISSING_ID = "missing_id"
+    REPEATED = "repeated"
 
 
 REASONS: dict[Reason, str] = {
@@ -62,6 +63,7 @@ REASONS: dict[Reason, str] = {
     Reason.PROPENSITY_NOT_READABLE: "propensity is not a number above 0 and at most 1",
     Reason.POSITION_NOT_READABLE: "position is not a whole number of at most 32 bits",
     Reason.MISSING_ID: "missing id",
+    Reason.REPEATED: "what an earlier row says already",
 }
 """Each reason in words."""
 

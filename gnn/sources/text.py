@@ -117,7 +117,9 @@ class TextReader:
             yield next(source).removeprefix(codecs.BOM_UTF8)
             yield from source
             return
-        decoder = codecs.getincrementaldecoder(encoding)(errors=_NUL)
+        has_mark = self.head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        codec = "utf-16-le" if encoding == "utf-16" and not has_mark else encoding
+        decoder = codecs.getincrementaldecoder(codec)(errors=_NUL)
         for block in source:
             yield decoder.decode(block).encode()
         yield decoder.decode(b"", final=True).encode()

@@ -1,0 +1,358 @@
+"""The same rows, written in every format, encoding and compression, read back the same."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import lzma
+import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow
+import pytest
+
+from gnn.errors import DataError
+from gnn.sources import Detected, Limits, detect, read
+from gnn.sources.mapping import Mapping
+from gnn.sources.rejects import Reason
+from tests.gnn.test_sources_read import rows_of
+
+ROWS = [(f"ü{at % 7}", f'電{at % 11} "x", y', at % 5 / 2, 1_300_000_000 + 86_400 * at) for at in range(40)]
+PLAIN = [(f"u{at % 7}", f"i{at % 11}", at % 5 / 2, 1_300_000_000 + 86_400 * at) for at in range(40)]
+NAMES = ("user_id", "item_id", "rating", "timestamp")
+
+
+def as_text(rows: list[Any], *, delimiter: str = ",", header: bool = True) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+    writer.writerows(([NAMES] if header else []) + rows)
+    return text.getvalue()
+
+
+def as_json(rows: list[Any]) -> str:
+    return "".join(json.dumps(dict(zip(NAMES, row, strict=True))) + "\n" for row in rows)
+
+
+def as_parquet(rows: list[Any], **casts: Any) -> bytes:
+    file = io.BytesIO()
+    pl.DataFrame(rows, schema=list(NAMES), orient="row").cast(casts).write_parquet(file)
+    return file.getvalue()
+
+
+def zipped(content: bytes, *names: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in names or ("data.csv",):
+            archive.writestr(name, content)
+    return file.getvalue()
+
+
+def zstandard(content: bytes) -> bytes:
+    sink = pyarrow.BufferOutputStream()
+    with pyarrow.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(content)
+    return sink.getvalue().to_pybytes()
+
+
+COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {"gzip": gzip.compress, "zip": zipped, "zst": zstandard, "xz": lzma.compress}
+
+
+def look_and_read(content: bytes, filename: str = "data.csv", **told: Any) -> tuple[Detected, list[tuple[Any, ...]]]:
+    detected = detect(io.BytesIO(content), filename, **told)
+    interactions, rejects = read(io.BytesIO(content), detected.mapping(), filename)
+    assert rejects.rows_read == rejects.rows_kept + rejects.total
+    return detected, rows_of(interactions)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "gb18030"])
+def test_it_finds_the_encoding(encoding: str) -> None:
+    rows = [(f"用户{at % 7}", f"商品{at % 11}", at % 5 / 2, 1_300_000_000 + at) for at in range(40)]
+    detected, found = look_and_read(as_text(rows).encode(encoding))
+    assert found == rows
+    assert detected.encoding == {"utf-8-sig": "utf-8", "utf-16-le": "utf-16"}.get(encoding, encoding)
+
+
+def test_accents_of_latin_1_are_not_taken_for_chinese() -> None:
+    rows = [(f"Amélie{at % 7}", f"Fantômas à l'été {at % 11}", 1.0, 1_300_000_000 + at) for at in range(40)]
+    detected, found = look_and_read(as_text(rows).encode("latin-1"))
+    assert detected.encoding == "latin-1" and found == rows
+
+
+def test_a_damaged_row_of_another_encoding_is_rejected_alone() -> None:
+    content = "".join(f"用户{at},商品{at}\n" for at in range(40)).encode("gb18030").replace("用户7,".encode("gb18030"), b"\xff\xff7,")
+    detected = detect(io.BytesIO(content), "data.csv")
+    interactions, rejects = read(io.BytesIO(content), detected.mapping(), "data.csv")
+    assert len(interactions) == 39 and rejects.counts == {Reason.UNDECODABLE: 1}
+    assert rejects.examples[Reason.UNDECODABLE][0].line == 8
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "^", "~", "\x01", "§"])
+@pytest.mark.parametrize("header", [True, False])
+def test_any_delimiter_is_found(delimiter: str, header: bool) -> None:
+    detected, rows = look_and_read(as_text(PLAIN, delimiter=delimiter, header=header).encode())
+    assert (detected.delimiter, detected.has_header, rows) == (delimiter, header, PLAIN)
+
+
+def test_a_letter_or_a_quotation_mark_cannot_divide() -> None:
+    for delimiter in ("a", '"', "", ",,", "\n", "1"):
+        with pytest.raises(DataError, match="a delimiter is"):
+            Mapping.from_json({"delimiter": delimiter, "columns": {"user": 0, "item": 1}})
+
+
+def test_recbole_files_are_known_by_their_types() -> None:
+    text = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n" + as_text(PLAIN, delimiter="\t", header=False)
+    detected, rows = look_and_read(text.encode(), "ml.inter")
+    assert rows == PLAIN
+    assert (detected.label, detected.kind.kind) == ("RecBole atomic file", "interactions")
+
+
+def test_json_lines_are_read_with_nested_members_and_long_numbers() -> None:
+    big = 123456789012345678901234567890
+    lines = [{"who": {"user_id": big + at}, "asin": at, "overall": 4.5, "time": 1_300_000_000, "tags": ["a", "b"]} for at in range(3)]
+    detected, rows = look_and_read("".join(json.dumps(line) + "\n" for line in lines).encode(), "r.json")
+    assert detected.source == "json_lines"
+    assert [column.name for column in detected.columns] == ["who.user_id", "asin", "overall", "time", "tags"]
+    assert detected.rows[0][4] == "a|b"
+    assert rows == [(str(big + at), str(at), 4.5, 1_300_000_000) for at in range(3)]
+
+
+def test_json_lines_count_what_is_no_object() -> None:
+    text = (
+        as_json(PLAIN[:2]) + 'nonsense\n[1, 2]\n\n{"user_id": "u9"}\n{"user_id": "u\\u0000", "item_id": "i", "rating": 1, "timestamp": 1}\n'
+    )
+    text += '{"user_id": "\\ud800", "item_id": "i", "rating": 1, "timestamp": 1}\n' + as_json(PLAIN[2:3])
+    mapping = detect(io.BytesIO(text.encode()), "r.json").mapping({"user": 0, "item": 1, "weight": 2, "timestamp": 3})
+    interactions, rejects = read(io.BytesIO(text.encode()), mapping, "r.json")
+    assert rows_of(interactions) == PLAIN[:3]
+    assert rejects.counts == {Reason.NOT_JSON: 2, Reason.MISSING_ITEM: 1, Reason.UNDECODABLE: 2}
+    assert (rejects.rows_read, rejects.blank_lines) == (8, 1)
+    assert [example.line for example in rejects.examples[Reason.NOT_JSON]] == [3, 4]
+
+
+def test_a_json_array_is_refused_with_what_to_do() -> None:
+    with pytest.raises(DataError, match="write one object a line instead"):
+        detect(io.BytesIO(json.dumps([dict(zip(NAMES, row, strict=True)) for row in PLAIN]).encode()), "r.json")
+
+
+@pytest.mark.parametrize("time", [pl.Int64, pl.Datetime("ms"), pl.Datetime("us", "Europe/Berlin"), pl.Datetime("ns")])
+def test_parquet_is_read_whatever_its_types(time: Any) -> None:
+    table = pl.DataFrame(PLAIN, schema=list(NAMES), orient="row")
+    if time != pl.Int64:
+        table = table.with_columns(pl.from_epoch("timestamp", "s").dt.replace_time_zone("UTC"))
+        table = table.with_columns(
+            pl.col("timestamp").dt.convert_time_zone(time.time_zone or "UTC").cast(time)
+            if time.time_zone
+            else pl.col("timestamp").dt.replace_time_zone(None).cast(time)
+        )
+    file = io.BytesIO()
+    table.with_columns(pl.col("user_id").cast(pl.Categorical), pl.Series("tags", [["x", "y"]] * len(PLAIN))).write_parquet(file)
+    detected, rows = look_and_read(file.getvalue(), "data.parquet")
+    assert rows == PLAIN
+    assert detected.source == "parquet" and detected.rows[0][4] == "x|y"
+    assert detected.mapping().columns["user"] == "user_id"
+
+
+def test_parquet_rows_are_accounted_for() -> None:
+    table = pl.DataFrame({"user": ["a", None, "b\0", "c"], "item": [1, 2, 3, 2**63 - 1], "rating": [1.0, 2.0, 3.0, float("nan")]})
+    file = io.BytesIO()
+    table.write_parquet(file)
+    mapping = detect(file, "d.parquet").mapping({"user": "user", "item": "item", "weight": "rating"})
+    interactions, rejects = read(file, mapping, "d.parquet")
+    assert rows_of(interactions) == [("a", "1", 1.0)]
+    assert rejects.counts == {Reason.MISSING_USER: 1, Reason.UNDECODABLE: 1, Reason.WEIGHT_NOT_FINITE: 1}
+    assert [rejects.examples[reason][0].line for reason in rejects.counts] == [3, 2, 4]
+
+
+def test_damaged_parquet_is_refused() -> None:
+    content = as_parquet(PLAIN)
+    with pytest.raises(DataError, match="damaged or incomplete"):
+        detect(io.BytesIO(content[:-20]), "data.parquet")
+    with pytest.raises(DataError, match="is not Parquet"):
+        read(io.BytesIO(as_text(PLAIN).encode()), detect(io.BytesIO(content), "d").mapping(), "d.csv")
+    nested = io.BytesIO()
+    pl.DataFrame({"user": [{"a": 1}], "item": [1]}).write_parquet(nested)
+    mapping = detect(nested, "d").mapping({"user": 0, "item": 1})
+    with pytest.raises(DataError, match="'user' of d holds structures"):
+        read(nested, mapping, "d")
+
+
+def test_lists_of_items_give_a_row_for_each_item() -> None:
+    content = b"0 5 7  5\n\n1 2\n2\n3 9 \r\nu\xff 1\n"
+    detected = detect(io.BytesIO(content), "train.txt", source="adjacency")
+    interactions, rejects = read(io.BytesIO(content), detected.mapping(), "train.txt")
+    assert rows_of(interactions) == [("0", "5"), ("0", "7"), ("0", "5"), ("1", "2"), ("3", "9")]
+    assert (rejects.rows_read, rejects.blank_lines) == (6, 1)
+    assert rejects.counts == {Reason.UNDECODABLE: 1} and rejects.examples[Reason.UNDECODABLE][0].line == 6
+
+
+def test_lists_of_items_are_detected_by_their_uneven_lines() -> None:
+    assert detect(io.BytesIO(b"0 5 7\n1 2\n2 4 5 6\n"), "train.txt").source == "adjacency"
+    for other in (b"0 5 7\n1 2 8\n2 4 5\n", b"0 5 7\n0 2\n2 4 5 6\n", b"0 a b\n1 c\n"):
+        assert detect(io.BytesIO(other), "train.txt").source == "delimited"
+
+
+@pytest.mark.parametrize("compression", COMPRESSORS)
+@pytest.mark.parametrize("content", [as_text(ROWS).encode(), as_json(ROWS).encode(), as_parquet(ROWS)], ids=["csv", "json", "parquet"])
+def test_compressed_files_of_every_format_read_the_same(compression: str, content: bytes) -> None:
+    detected, rows = look_and_read(COMPRESSORS[compression](content), "data")
+    assert rows == ROWS and detected.compression == compression
+
+
+NOISE = as_text([(f"{a}", f"{b}", 1, 1) for a, b in np.random.default_rng(0).integers(0, 10**9, (60_000, 2))]).encode()
+
+
+@pytest.mark.parametrize("compression", COMPRESSORS)
+def test_a_compressed_file_that_is_cut_or_damaged_is_refused(compression: str) -> None:
+    whole = COMPRESSORS[compression](NOISE)
+    mapping = detect(io.BytesIO(whole), "d").mapping({"user": 0, "item": 1})
+    damaged = bytearray(whole)
+    damaged[len(whole) // 2 :] = b"\xaa" * len(damaged[len(whole) // 2 :])
+    for broken in (whole[:-1000], whole[: len(whole) // 2], whole[:40], bytes(damaged)):
+        with pytest.raises(DataError, match="(ends too early|incomplete|damaged)"):
+            read(io.BytesIO(broken), mapping, "d")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (zipped(NOISE, "a.csv", "b.csv"), r"exactly one file, but holds 2 \('a.csv', 'b.csv'\)"),
+        (zipped(zipped(NOISE)), "holds a zip archive"),
+        (zipped(gzip.compress(NOISE)), "holds a gzip archive"),
+        (zipped(b"", "[Content_Types].xml", "xl/workbook.xml"), "is an Excel workbook"),
+    ],
+)
+def test_archives_that_hold_no_single_table_are_refused(content: bytes, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        detect(io.BytesIO(content), "d.zip")
+
+
+def test_what_a_mac_adds_to_an_archive_does_not_count() -> None:
+    archive = zipped(as_text(PLAIN).encode(), "__MACOSX/._data.csv", "data.csv")
+    assert look_and_read(archive)[1] == PLAIN
+
+
+@pytest.mark.parametrize("compression", COMPRESSORS)
+def test_a_decompression_bomb_is_refused(compression: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b"u1,i1\n" + b"user,item\n" * 800_000
+    bomb = COMPRESSORS[compression](content)
+    mapping = detect(io.BytesIO(bomb), "d", has_header=False, delimiter=",").mapping({"user": 0, "item": 1})
+    with pytest.raises(DataError, match="holds more than 1 MB when decompressed"):
+        read(io.BytesIO(bomb), mapping, "d", limits=Limits(max_bytes=1_000_000))
+    monkeypatch.setattr("gnn.sources.compression.RATIO_COUNTS_FROM", 1_000_000)
+    with pytest.raises(DataError, match="more than 100 times its size"):
+        read(io.BytesIO(bomb), mapping, "d", limits=Limits(max_ratio=100))
+    assert len(read(io.BytesIO(bomb), mapping, "d", limits=Limits(max_ratio=100_000))[0]) == 800_001
+
+
+def test_parquet_that_would_be_too_large_is_refused() -> None:
+    with pytest.raises(DataError, match="the limit of this server is 0 MB"):
+        detect(io.BytesIO(as_parquet(PLAIN * 100)), "d.parquet", limits=Limits(max_bytes=1000))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2011-03-13 07:06:40",
+        "2011-03-13T07:06:40Z",
+        "2011-03-13T08:06:40+01:00",
+        "2011/3/13 7:06:40",
+        "20110313070640",
+        "13 Mar 2011 07:06:40",
+        "Mar 13, 2011 7:06:40 AM",
+        "Sun, 13 Mar 2011 07:06:40 GMT",
+        "Sun Mar 13 07:06:40 +0000 2011",
+        "13/03/2011 07:06:40",
+        "13.3.2011, 7:06:40",
+        "03/13/2011 07:06:40 AM",
+        "1300000000",
+        "1300000000.5",
+        "1300000000000",
+        "1300000000000000",
+    ],
+)
+def test_common_ways_to_write_a_time_are_recognised(written: str) -> None:
+    assert datetime(2011, 3, 13, 7, 6, 40, tzinfo=UTC).timestamp() == 1_300_000_000
+    detected, rows = look_and_read("".join(f"u{at}\ti{at}\t{written}\n" for at in range(3)).encode(), delimiter="\t")
+    assert detected.guesses["timestamp"].column == 2
+    assert {row[2] for row in rows} == {1_300_000_000}
+
+
+def test_noon_and_midnight_are_not_mixed_up() -> None:
+    _, rows = look_and_read(b"u\ti\t03/13/2011 12:30 AM\nu\ti\t03/13/2011 12:30 PM\nu\ti\t03/13/2011 11:30 PM\n", delimiter="\t")
+    assert [(row[2] - rows[0][2]) / 3600 for row in rows] == [0, 12, 23]
+
+
+def test_day_and_month_are_told_apart_by_the_column_as_a_whole() -> None:
+    day_first, _ = look_and_read(b"u;i;03/04/2011\nu;i;05/04/2011\nu;i;23/04/2011\n")
+    assert day_first.columns[2].timestamp_unit == "dmy" and not day_first.columns[2].ambiguous_date
+    month_first, _ = look_and_read(b"u;i;03/04/2011\nu;i;05/04/2011\nu;i;03/24/2011\n")
+    assert month_first.columns[2].timestamp_unit == "mdy" and not month_first.problems
+    unclear, rows = look_and_read(b"u;i;03/04/2011\nu;i;05/04/2011\n")
+    assert unclear.columns[2].ambiguous_date and "day first and month first" in unclear.problems[0]
+    interactions, _ = read(io.BytesIO(b"u;i;03/04/2011\n"), unclear.mapping(timestamp_unit="mdy"), "d")
+    assert datetime.fromtimestamp(rows_of(interactions)[0][2], UTC).date().isoformat() == "2011-03-04"
+    assert datetime.fromtimestamp(rows[0][2], UTC).date().isoformat() == "2011-04-03"
+
+
+def test_impressions_keep_label_position_propensity_behaviour_and_domain() -> None:
+    text = (
+        "user,item,click,position,propensity_score,event,domain\n"
+        "u1,i1,1,3,0.5,view,shop\nu2,i1,true,1,1,buy,shop\nu1,i2,0,2,0.25,view,blog\n"
+        "u1,i2,2,2,0.25,view,blog\nu1,i2,0,2.5,0.25,view,blog\nu1,i2,0,2,0,view,blog\nu1,i2,0,2,0.1,,blog\nu1,i2,0,2,0.1,view,\n"
+        "u1,i2,0,99999999999,0.1,view,blog\n"
+    )
+    mapping = detect(io.BytesIO(text.encode()), "d.csv").mapping(
+        {"user": 0, "item": 1, "label": 2, "position": 3, "propensity": 4, "behaviour": 5, "domain": 6}
+    )
+    interactions, rejects = read(io.BytesIO(text.encode()), mapping, "d.csv")
+    assert interactions.label is not None and interactions.label.tolist() == [1, 1, 0]
+    assert interactions.position is not None and interactions.position.tolist() == [3, 1, 2]
+    assert interactions.propensity is not None and interactions.propensity.tolist() == [0.5, 1, 0.25]
+    assert interactions.behaviour is not None and interactions.behaviour.tolist() == [0, 1, 0]
+    assert interactions.behaviour_names is not None and interactions.behaviour_names.to_list() == ["view", "buy"]
+    assert interactions.domain_names is not None and interactions.domain_names.to_list() == ["shop", "blog"]
+    assert rejects.counts == {
+        Reason.LABEL_NOT_READABLE: 1,
+        Reason.POSITION_NOT_READABLE: 2,
+        Reason.PROPENSITY_NOT_READABLE: 1,
+        Reason.MISSING_BEHAVIOUR: 1,
+        Reason.MISSING_DOMAIN: 1,
+    }
+    clean = text.replace("true", "1").splitlines(keepends=True)[:4]
+    guesses = detect(io.BytesIO("".join(clean).encode()), "d.csv").guesses
+    assert {role: guess.column for role, guess in guesses.items()} == mapping.columns
+
+
+def test_all_rejected_rows_are_written_for_a_person_to_read() -> None:
+    text = "user,item,rating\n" + "".join(f"u{at},i{at},=cmd({at})\n" for at in range(20)) + "u,i,1\nonly one\n,=x,1\n"
+    mapping = detect(io.BytesIO(text.encode()), "d.csv").mapping({"user": 0, "item": 1, "weight": 2})
+    log = io.BytesIO()
+    _, rejects = read(io.BytesIO(text.encode()), mapping, "d.csv", rejected=log)
+    lines = list(csv.reader(io.StringIO(log.getvalue().decode())))
+    assert lines[0] == ["line", "column", "reason", "text"]
+    assert len(lines) == 1 + rejects.total == 23
+    assert ["2", "rating", "weight is not a number", "'=cmd(0)"] in lines  # harmless in a spreadsheet
+    assert ["23", "", "wrong number of fields", "only one"] in lines
+    assert ["24", "user", "missing user", ""] in lines
+
+
+def test_reading_stops_at_the_first_bad_row_when_asked() -> None:
+    content = b"user,item,rating\nu,i,1\nu,i,four\nu,,2\n"
+    mapping = detect(io.BytesIO(content), "d.csv").mapping({"user": 0, "item": 1, "weight": 2}, on_reject="stop")
+    with pytest.raises(DataError, match=r"^Line 3, column rating: weight is not a number \('four'\)"):
+        read(io.BytesIO(content), mapping, "d.csv")
+
+
+def test_files_of_the_same_shape_share_a_template() -> None:
+    def shape(text: str) -> str:
+        return detect(io.BytesIO(text.encode()), "d.csv").shape
+
+    assert shape(as_text(PLAIN)) == shape(as_text(PLAIN[:5]))
+    assert shape(as_text(PLAIN)) != shape(as_text(PLAIN, delimiter=";"))
+    assert shape(as_text(PLAIN)) != shape(as_text(PLAIN).replace("rating", "score"))
