@@ -110,6 +110,11 @@ class SearchPlan(_Frozen):
             raise ValueError("a k-fold reward trains each trial to its end on every fold: turn off rungs, median stop and inheritance")
         return self
 
+    @property
+    def needs_latency(self) -> bool:
+        """Whether trials are timed for how fast they rank."""
+        return self.constraints.max_latency_ms is not None or any(term.measure == "latency_ms" for term in self.objectives)
+
     def check(self, protocol: Protocol) -> None:
         """Raise SpaceError unless the plan fits how quality is judged."""
         known = {f"{name}@{k}" for name in (*METRIC_NAMES, *LIST_METRIC_NAMES, "fairness_gap") for k in protocol.cutoffs} | {*COST_NAMES}

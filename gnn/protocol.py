@@ -32,7 +32,9 @@ class Protocol(BaseModel):
     folds: int = Field(default=5, ge=3, le=100)
     """Parts of a cross-validation (k_fold)."""
     fold: int = Field(default=0, ge=0, lt=100)
-    """The part that tests; the next one validates (k_fold)."""
+    """The part that tests (k_fold)."""
+    valid_fold: int | None = Field(default=None, ge=0, lt=100)
+    """The part that validates; None is the one after the one that tests (k_fold)."""
     metric: MetricName = "ndcg"
     k: int = Field(default=20, ge=1, le=1000)
     """Length of the recommended list the objective looks at."""
@@ -54,6 +56,8 @@ class Protocol(BaseModel):
             )
         if self.fold >= self.folds:
             raise ValueError(f"fold must be below the number of folds, {self.folds}, but is {self.fold}")
+        if self.valid_fold is not None and (self.valid_fold >= self.folds or self.valid_fold == self.fold):
+            raise ValueError(f"valid_fold must be below {self.folds} and not the fold {self.fold} that tests, but is {self.valid_fold}")
         if not self.ks or any(not 1 <= k <= 1000 for k in self.ks):
             raise ValueError(f"ks must be list lengths from 1 to 1000, but are {list(self.ks)}")
         return self
@@ -67,6 +71,10 @@ class Protocol(BaseModel):
     def cutoffs(self) -> tuple[int, ...]:
         """All list lengths to compute, ascending: those reported and the objective's own."""
         return tuple(sorted({*self.ks, self.k}))
+
+    def each_valid_fold(self) -> list[Protocol]:
+        """This protocol once for every part that does not test, each validating once."""
+        return [self.model_copy(update={"valid_fold": fold}) for fold in range(self.folds) if fold != self.fold]
 
     @classmethod
     def from_json(cls, document: Any) -> Protocol:

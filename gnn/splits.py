@@ -36,7 +36,7 @@ def split(interactions: Interactions, protocol: Protocol) -> Split:
       where there is no time. One always stays in training.
     - temporal: the newest shares of all interactions test and validate; ties keep the order of rows.
     - k_fold: each user's interactions are dealt to the folds in random order. The fold that the protocol names
-      tests and the next one validates, so over all of them each interaction tests once. A user with fewer
+      tests, and one other, if not named the next one, validates: over all of them each interaction tests once. A user with fewer
       interactions than folds may have none in training.
     - predefined: as the data came divided. Where it has no validation part, one is taken from training as by ratio.
 
@@ -91,7 +91,8 @@ def _k_fold(interactions: Interactions, protocol: Protocol) -> Array:
     # Dealing starts at a random fold for each user, so that short histories do not all land in the first ones.
     start = generator.integers(protocol.folds, size=interactions.n_users)
     fold = (place + start[interactions.user]) % protocol.folds
-    return np.where(fold == protocol.fold, _TEST, np.where(fold == (protocol.fold + 1) % protocol.folds, _VALID, _TRAIN))
+    valid = (protocol.fold + 1) % protocol.folds if protocol.valid_fold is None else protocol.valid_fold
+    return np.where(fold == protocol.fold, _TEST, np.where(fold == valid, _VALID, _TRAIN))
 
 
 def _leave_one_out(interactions: Interactions) -> Array:

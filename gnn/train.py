@@ -46,6 +46,8 @@ class EpochReport:
     loss: float
     """Mean training loss of the epoch's steps."""
     scores: ValidationScores
+    best: ValidationScores
+    """Of the best epoch so far, which may be this one."""
     seconds: float
     """Training time so far, validation included, across resumptions."""
     snapshot: Callable[[], bytes]
@@ -69,13 +71,14 @@ def fit(
     graph: Graph,
     valid: Targets,
     config: TrainConfig,
-    on_epoch: Callable[[EpochReport], None] | None = None,
+    on_epoch: Callable[[EpochReport], bool | None] | None = None,
     resume: bytes | None = None,
 ) -> TrainResult:
     """Train ``model`` until the objective stops improving or the epochs run out.
 
-    ``on_epoch`` may raise to stop; its exception passes through unchanged. A run resumed from a snapshot
-    ends bit for bit where the undisturbed run ends, on the same machine and number of threads.
+    ``on_epoch`` ends the training by returning True; it may also raise, and its exception passes through
+    unchanged. A run resumed from a snapshot ends bit for bit where the undisturbed run ends, on the same
+    machine and number of threads.
 
     Raises:
         Diverged: the loss or the embeddings are not finite, or embeddings collapsed to one point.
@@ -100,8 +103,8 @@ def fit(
             run.check_embeddings(users, items)
             scores = evaluate_validation(EmbeddingScorer(users, items), graph, valid, config.cutoffs)
             run.note(scores, config.objective, time.perf_counter() - started)
-            if on_epoch is not None:
-                on_epoch(EpochReport(run.epoch, loss, scores, run.seconds, run.snapshot))
+            if on_epoch is not None and on_epoch(EpochReport(run.epoch, loss, scores, run.best_scores, run.seconds, run.snapshot)):
+                break
         run.load_best()
         return TrainResult(run.best_epoch, run.epoch, run.best_scores, run.seconds, EmbeddingScorer(*model.embeddings()))
     except (MemoryError, RuntimeError) as error:

@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from gnn.evaluate import Targets, build_targets
 from gnn.graph import Graph, build_graph
 from gnn.interactions import Interactions
@@ -30,14 +32,18 @@ class PreparedData:
     test: Targets
 
 
-def prepare(interactions: Interactions, protocol: Protocol) -> PreparedData:
-    """Split the interactions and build the graph of the training part.
+def prepare(interactions: Interactions, protocol: Protocol, share: float = 1.0) -> PreparedData:
+    """Split the interactions and build the graph of the training part, or of a random ``share`` of it.
 
     Raises:
         DataError: a part would be empty.
     """
     parts = split(interactions, protocol)
-    graph = build_graph(interactions, parts.train)
+    train = parts.train
+    if share < 1:
+        kept = np.random.default_rng(protocol.split_seed).random(len(train)) < share
+        train = train[kept] if kept.any() else train[:1]
+    graph = build_graph(interactions, train)
     valid = build_targets(interactions, parts.valid, graph)
     return PreparedData(TrainingData(graph, valid), test=build_targets(interactions, parts.test, graph, also_seen=valid))
 
@@ -49,12 +55,12 @@ class PreparedCache:
         self._kept = kept
         self._entries: OrderedDict[tuple[object, ...], PreparedData] = OrderedDict()
 
-    def get(self, data: str, protocol: Protocol, load: Callable[[], Interactions]) -> PreparedData:
+    def get(self, data: str, protocol: Protocol, load: Callable[[], Interactions], share: float = 1.0) -> PreparedData:
         """The prepared form of the dataset whose content hash is ``data``; ``load`` is called on a miss."""
-        shares = (protocol.valid_fraction, protocol.test_fraction, protocol.folds, protocol.fold)
-        key = (data, protocol.split, *shares, protocol.split_seed)
+        shares = (protocol.valid_fraction, protocol.test_fraction, protocol.folds, protocol.fold, protocol.valid_fold)
+        key = (data, protocol.split, *shares, protocol.split_seed, share)
         if key not in self._entries:
-            self._entries[key] = prepare(load(), protocol)
+            self._entries[key] = prepare(load(), protocol, share)
         self._entries.move_to_end(key)
         while len(self._entries) > self._kept:
             self._entries.popitem(last=False)

@@ -23,45 +23,21 @@ LEAST = 1e-3
 
 
 @dataclass(frozen=True)
-class Costs:
-    """What a trained architecture takes."""
-
-    parameters: int
-    train_seconds: float
-    latency_ms: float | None = None
-    """Time to rank the catalogue for one user (see gnn/latency.py); None if nothing asked for it."""
-
-
-@dataclass(frozen=True)
 class Measures:
-    """Everything a trial may be rewarded for; made of validation scores by :func:`measures_of` alone."""
+    """Everything a trial may be rewarded for: what :func:`validation_measures` gives, and costs by name."""
 
     values: Mapping[str, float]
 
 
-def reward_of(scores: ValidationScores, objective: str) -> float:
-    """The objective on the validation interactions, e.g. ``ndcg@20``.
-
-    Raises:
-        TypeError: ``scores`` are not validation scores; test scores in particular are refused.
-        ValueError: the objective was not measured.
-    """
-    if not isinstance(scores, ValidationScores):
-        raise TypeError(f"A reward is made of ValidationScores only, but got {type(scores).__name__}.")
-    if objective not in scores.values:
-        raise ValueError(f"The scores have no '{objective}', only {', '.join(scores.values)}.")
-    return float(scores.values[objective])
-
-
-def measures_of(scores: ValidationScores, objective: str, activity: np.ndarray[Any, np.dtype[Any]], costs: Costs) -> Measures:
-    """Validation metrics, costs, and for each K how unequally the objective's metric is shared out.
+def validation_measures(scores: ValidationScores, objective: str, activity: np.ndarray[Any, np.dtype[Any]]) -> dict[str, float]:
+    """Validation metrics, and for each K how unequally the objective's metric is shared out.
 
     Args:
         objective: e.g. ``ndcg@20``; ``fairness_gap@10`` is then that of ``ndcg@10``.
         activity: training interactions of every user, [n_users].
 
     Raises:
-        TypeError: ``scores`` are not validation scores.
+        TypeError: ``scores`` are not validation scores; test scores in particular are refused.
     """
     if not isinstance(scores, ValidationScores):
         raise TypeError(f"A reward is made of ValidationScores only, but got {type(scores).__name__}.")
@@ -69,10 +45,7 @@ def measures_of(scores: ValidationScores, objective: str, activity: np.ndarray[A
     for name, per_user in scores.per_user.items():
         if stem(name) == stem(objective):
             values[f"{FAIRNESS}@{name.partition('@')[2]}"] = fairness_gap(per_user, scores.users, activity)
-    values |= {"parameters": float(costs.parameters), "train_seconds": costs.train_seconds}
-    if costs.latency_ms is not None:
-        values["latency_ms"] = costs.latency_ms
-    return Measures(values)
+    return values
 
 
 def plan_reward(measures: Measures, plan: SearchPlan, objective: str) -> float:

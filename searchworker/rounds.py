@@ -1,4 +1,4 @@
-"""One round of a search: tell the controller what ended, ask for what the free slots can take.
+"""One round of an arm: tell its controller what ended, ask for what the free slots can take.
 
 Pure: the caller reads the situation, and writes the round, in one transaction.
 """
@@ -6,12 +6,13 @@ Pure: the caller reads the situation, and writes the round, in one transaction.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from gnn.space import Architecture, SearchSpace
+from gnn.plan import SearchPlan
+from gnn.space import PLAIN_RULES, Architecture, SearchSpace, SpaceRules
 from searchworker.checkpoint import pack, unpack
 from searchworker.controllers import make_controller
 from searchworker.controllers.base import Outcome, Proposal
@@ -23,15 +24,8 @@ REWARDED_FAILURES = ("out_of_memory", "diverged")
 FAILURES_BEFORE_GIVING_UP = 8
 """If this many trials end and none succeeds, the search fails instead of spending its whole budget."""
 
-
-@dataclass(frozen=True)
-class Ended:
-    """A trial that ended since the last round; ``reward`` is its validation score, None when it failed."""
-
-    architecture: Architecture
-    behaviour: dict[str, Any]
-    reward: float | None
-    failure: str = ""
+REPORTS = 100
+"""How often in a search the controller says what it believes, about."""
 
 
 @dataclass(frozen=True)
@@ -40,56 +34,95 @@ class Situation:
     controller: str
     seed: int
     planned: int
-    asked: int
-    """Trials proposed so far, in any state."""
-    slots: int
-    """How many more trials may be in flight."""
-    ended: Sequence[Ended]
-    """In the order they are to be told."""
-    completed_rewards: Sequence[float]
-    """Rewards of all completed trials so far; needed only when a trial in ``ended`` failed."""
-    controller_state: bytes | None
+    wanted: int
+    """How many architectures to ask for."""
+    told: int
+    """Outcomes told before this round."""
+    outcomes: Sequence[Outcome]
+    """Of the arm's own trials since the last round, in the order they are to be told."""
+    observed: Sequence[Outcome] = ()
+    """Of trials that were enqueued by hand."""
+    controller_state: bytes | None = None
+    rules: SpaceRules = PLAIN_RULES
+    examples: Sequence[tuple[Architecture, float]] = ()
+    """Good architectures of earlier searches with their weights, for the first round."""
 
 
 @dataclass(frozen=True)
 class Round:
-    rewards: list[float | None]
-    """What the controller was told for each of ``ended``; None where it was told nothing."""
     proposals: list[Proposal]
     exhausted: bool
-    """Every architecture of the space has been proposed."""
+    """The controller has nothing more to propose."""
     controller_state: bytes
-    diagnostics: Mapping[str, float]
+    report: Mapping[str, Any] | None = field(default=None)
+    """Diagnostics and marginals, once in a while."""
 
 
 def play_round(situation: Situation) -> Round:
-    """Advance the controller by one round; the same situation always gives the same round."""
-    controller = make_controller(situation.controller, situation.space, situation.seed, situation.planned)
+    """Advance a controller by one round; the same situation always gives the same round."""
+    controller = make_controller(situation.controller, situation.space, situation.seed, situation.planned, situation.rules)
     if situation.controller_state is not None:
         controller.load_state_dict(unpack(situation.controller_state))
-    rewards = [_reward(ended, situation.completed_rewards) for ended in situation.ended]
-    outcomes = [
-        Outcome(ended.architecture, ended.behaviour, reward)
-        for ended, reward in zip(situation.ended, rewards, strict=True)
-        if reward is not None
-    ]
-    if outcomes:
-        controller.tell(outcomes)
-    wanted = max(0, min(situation.slots, situation.planned - situation.asked))
-    proposals = controller.ask(wanted) if wanted else []
+    elif situation.examples:
+        controller.warm_start(situation.examples)
+    if situation.observed:
+        controller.observe(situation.observed)
+    if situation.outcomes:
+        controller.tell(situation.outcomes)
+    proposals = controller.ask(situation.wanted) if situation.wanted else []
+    every = max(1, situation.planned // REPORTS)
+    due = (situation.told + len(situation.outcomes)) // every > situation.told // every
     return Round(
-        rewards=rewards,
         proposals=proposals,
-        exhausted=len(proposals) < wanted,
+        exhausted=len(proposals) < situation.wanted,
         controller_state=pack(controller.state_dict()),
-        diagnostics=controller.diagnostics,
+        report={"diagnostics": controller.diagnostics, "marginals": controller.marginals()} if due else None,
     )
 
 
-def _reward(ended: Ended, completed_rewards: Sequence[float]) -> float | None:
-    if ended.failure in REWARDED_FAILURES:
-        return failure_reward(ended.failure, completed_rewards)
-    return ended.reward
+def divided(slots: int, proposed: Mapping[Any, int], planned: int) -> dict[str, int]:
+    """Share free slots between arms: each goes to the arm that has proposed least, the first one where they are equal.
+
+    Args:
+        proposed: trials proposed so far by each arm that may go on.
+        planned: trials that each may propose in all.
+    """
+    after = dict(proposed)
+    for _ in range(slots):
+        open_arms = [arm for arm in after if after[arm] < planned]
+        if not open_arms:
+            break
+        after[min(open_arms, key=lambda arm: after[arm])] += 1
+    return {arm: after[arm] - proposed[arm] for arm in proposed}
+
+
+def budget_spent(plan: SearchPlan, *, epochs: int, elapsed: float, worker_seconds: float, best: float | None, stale: int) -> str:
+    """Which budget is spent, in words; empty while none is.
+
+    Args:
+        epochs: trained by the controller's arm.
+        elapsed: seconds since the start.
+        worker_seconds: training time of all arms.
+        best: best reward of the controller's arm.
+        stale: its outcomes since then.
+    """
+    budget = plan.budget
+    if budget.target is not None and best is not None and best >= budget.target:
+        return f"the target of {budget.target:g} is reached"
+    if budget.stale_trials is not None and stale >= budget.stale_trials:
+        return f"{stale} trials brought nothing better"
+    if budget.epochs is not None and epochs >= budget.epochs:
+        return f"the budget of {budget.epochs:,} epochs is spent"
+    if budget.worker_seconds is not None and worker_seconds >= budget.worker_seconds:
+        return f"the budget of {budget.worker_seconds:,.0f} worker seconds is spent"
+    if budget.seconds is not None and elapsed >= budget.seconds:
+        return f"the budget of {budget.seconds:,.0f} seconds is spent"
+    return ""
+
+
+def failed_reward(failure: str, completed: Sequence[float]) -> float | None:
+    """What is told of a failed trial; None for failures that say nothing about its architecture."""
+    return failure_reward(failure, completed) if failure in REWARDED_FAILURES else None
 
 
 def derived_seed(seed: int, *path: int) -> int:

@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor
+
 from gnn.baselines import fit_baseline
 from gnn.evaluate import Scorer, evaluate_test, evaluate_validation
 from gnn.metrics import TestScores, ValidationScores
@@ -22,6 +25,8 @@ class Trained:
 
     scorer: Scorer
     scores: ValidationScores
+    nodes: Tensor
+    """Node embeddings before propagation, [n_nodes, d]."""
     parameters: int
     epochs: int
     best_epoch: int
@@ -35,15 +40,21 @@ def train_architecture(
     *,
     seed: int,
     device: str,
-    on_epoch: Callable[[EpochReport], None],
+    on_epoch: Callable[[EpochReport], bool | None],
     checkpoint: bytes | None = None,
+    nodes: Tensor | None = None,
 ) -> Trained:
-    """Train until validation stops improving or the epochs are spent, and keep the best weights.
+    """Train until validation stops improving, the epochs are spent or ``on_epoch`` returns True, and keep the best weights.
+
+    ``nodes`` are embeddings [n_nodes, d] to start from instead of noise, where their size fits.
 
     Raises:
         OutOfMemory, Diverged: as typed failures of this architecture.
     """
     model = build_model(architecture, data.graph, seed)
+    if nodes is not None and nodes.shape == model.nodes.shape:
+        with torch.no_grad():
+            model.nodes.copy_(nodes)
     config = TrainConfig(
         max_epochs=protocol.max_epochs,
         patience=protocol.patience,
@@ -56,6 +67,7 @@ def train_architecture(
     return Trained(
         scorer=result.scorer,
         scores=result.scores,
+        nodes=model.nodes.detach(),
         parameters=model.parameter_count,
         epochs=result.epochs,
         best_epoch=result.best_epoch,

@@ -54,6 +54,8 @@ class RunState(models.TextChoices):
 
     QUEUED = "queued", "Queued"
     RUNNING = "running", "Running"
+    WAITING = "waiting", "Waiting at a rung"
+    """Scored at a rung and saved there: a place on the next rung may open. Trials only."""
     COMPLETED = "completed", "Completed"
     FAILED = "failed", "Failed"
     STOPPED = "stopped", "Stopped"
@@ -61,6 +63,24 @@ class RunState(models.TextChoices):
 
 IN_FLIGHT_RUN_STATES = (RunState.QUEUED, RunState.RUNNING)
 ENDED_RUN_STATES = (RunState.COMPLETED, RunState.FAILED, RunState.STOPPED)
+
+
+class ArmName(models.TextChoices):
+    """Who proposed a trial; arms share the space, the protocol and the workers, and learn nothing from each other."""
+
+    CONTROLLER = "controller", "Controller"
+    RANDOM = "random", "Random search"
+    MANUAL = "manual", "By hand"
+
+
+class Ending(models.TextChoices):
+    """Why a completed trial trained no further."""
+
+    PATIENCE = "patience", "Stopped improving"
+    EPOCHS = "epochs", "All epochs trained"
+    MEDIAN = "median", "Below the median of the others"
+    RUNG = "rung", "Not promoted from its rung"
+    BUDGET = "budget", "The search's budget was spent"
 
 
 class Failure(models.TextChoices):

@@ -7,22 +7,10 @@ from hypothesis import strategies as st
 
 from gnn.metrics import TestScores, ValidationScores
 from gnn.plan import SearchPlan
-from searchworker.reward import Costs, Measures, failure_reward, measures_of, plan_reward, reward_of
+from searchworker.reward import Measures, failure_reward, plan_reward, validation_measures
 
 VALUES = {"ndcg@20": 0.25, "recall@20": 0.3}
 NOBODY = np.zeros(0, dtype=np.int64)
-
-
-def test_the_reward_is_the_objective_on_validation() -> None:
-    scores = ValidationScores(values=VALUES, per_user={}, users=NOBODY)
-    assert reward_of(scores, "recall@20") == 0.3
-    with pytest.raises(ValueError, match=r"no 'map@5', only ndcg@20, recall@20"):
-        reward_of(scores, "map@5")
-
-
-def test_test_scores_are_refused_at_run_time() -> None:
-    with pytest.raises(TypeError, match="TestScores"):
-        reward_of(TestScores(values=VALUES, per_user={}, users=NOBODY), "ndcg@20")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("failure", ["out_of_memory", "diverged"])
@@ -65,7 +53,7 @@ def measures(**costs: float) -> Measures:
     activity[:2] = 9
     per_user = {"ndcg@20": np.where(activity == 9, 0.6, 0.2), "recall@20": np.full(40, 0.3)}
     scores = ValidationScores({"ndcg@20": 0.22, "recall@20": 0.3, "coverage@20": 0.5, "gini@20": 0.9}, per_user, np.arange(40))
-    return measures_of(scores, "ndcg@20", activity, Costs(**{"parameters": 1000, "train_seconds": 10.0} | costs))
+    return Measures(validation_measures(scores, "ndcg@20", activity) | {"parameters": 1000.0, "train_seconds": 10.0} | costs)
 
 
 def plan(*terms: tuple[str, float], **constraints: float) -> SearchPlan:
@@ -83,7 +71,7 @@ def test_measures_are_metrics_costs_and_the_gap_of_the_objectives_metric() -> No
 
 def test_test_scores_have_no_measures() -> None:
     with pytest.raises(TypeError, match="TestScores"):
-        measures_of(TestScores(VALUES, {}, NOBODY), "ndcg@20", NOBODY, Costs(1, 1.0))  # type: ignore[arg-type]
+        validation_measures(TestScores(VALUES, {}, NOBODY), "ndcg@20", NOBODY)  # type: ignore[arg-type]
 
 
 def test_a_plan_without_objectives_is_rewarded_for_the_protocols() -> None:

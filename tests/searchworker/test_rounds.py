@@ -4,48 +4,34 @@ from dataclasses import replace
 
 import pytest
 
+from gnn.plan import Budget, SearchPlan
 from gnn.space import Architecture, DecisionSpec, SearchSpace
-from searchworker.rounds import Ended, Situation, derived_seed, play_round
+from searchworker.controllers.base import Outcome
+from searchworker.rounds import Situation, budget_spent, derived_seed, divided, failed_reward, play_round
 
 SPACE = SearchSpace([DecisionSpec("a", (1, 2, 3)), DecisionSpec("b", ("x", "y", "z"))])
 
 
 def situation(**changes: object) -> Situation:
-    first = Situation(
-        space=SPACE,
-        controller="ppo",
-        seed=5,
-        planned=6,
-        asked=0,
-        slots=2,
-        ended=(),
-        completed_rewards=(),
-        controller_state=None,
-    )
+    first = Situation(space=SPACE, controller="ppo", seed=5, planned=6, wanted=2, told=0, outcomes=())
     return replace(first, **changes)  # type: ignore[arg-type]
 
 
 def play_to_the_end(controller: str, *, slots: int, planned: int = 6) -> list[str]:
     """Keys in the order they were proposed, each trial's reward being its ``a``."""
     keys: list[str] = []
-    state, ended = None, []
+    state, outcomes = None, []
     while True:
+        wanted = min(slots, planned - len(keys))
+        told = len(keys) - len(outcomes)
         round_ = play_round(
-            situation(controller=controller, slots=slots, planned=planned, asked=len(keys), ended=ended, controller_state=state)
+            situation(controller=controller, wanted=wanted, planned=planned, told=told, outcomes=outcomes, controller_state=state)
         )
         if not round_.proposals:
             return keys
         state = round_.controller_state
         keys += [proposal.architecture.key for proposal in round_.proposals]
-        ended = [Ended(proposal.architecture, proposal.behaviour, float(proposal.architecture["a"])) for proposal in round_.proposals]
-
-
-@pytest.mark.parametrize("controller", ["random", "reinforce", "ppo"])
-def test_a_round_asks_for_no_more_than_the_slots_and_the_budget(controller: str) -> None:
-    assert len(play_round(situation(controller=controller, slots=2)).proposals) == 2
-    assert len(play_round(situation(controller=controller, slots=9, asked=0)).proposals) == 6
-    assert play_round(situation(controller=controller, slots=0)).proposals == []
-    assert play_round(situation(controller=controller, slots=-1)).proposals == []
+        outcomes = [Outcome(proposal.architecture, proposal.behaviour, float(proposal.architecture["a"])) for proposal in round_.proposals]
 
 
 @pytest.mark.parametrize("controller", ["random", "reinforce", "ppo"])
@@ -58,26 +44,71 @@ def test_the_same_rounds_give_the_same_trials_and_never_one_twice(controller: st
 def test_a_space_smaller_than_the_budget_is_exhausted() -> None:
     keys = play_to_the_end("ppo", slots=4, planned=50)
     assert len(keys) == SPACE.size == 9
-    assert play_round(situation(planned=50, slots=20)).exhausted
-
-
-def test_failures_of_the_architecture_have_a_reward_and_other_failures_are_never_told() -> None:
-    first = play_round(situation(slots=4))
-    ended = [
-        Ended(proposal.architecture, proposal.behaviour, reward, failure)
-        for proposal, reward, failure in zip(first.proposals, (0.3, None, None, None), ("", "diverged", "lost", "error"), strict=True)
-    ]
-    round_ = play_round(situation(asked=4, slots=0, ended=ended, completed_rewards=(0.2, 0.3), controller_state=first.controller_state))
-    assert round_.rewards[0] == 0.3
-    assert round_.rewards[1] is not None
-    assert round_.rewards[1] < 0.2
-    assert round_.rewards[2:] == [None, None]
+    assert play_round(situation(planned=50, wanted=20)).exhausted
+    assert not play_round(situation(planned=50, wanted=0)).exhausted
 
 
 def test_an_unknown_trial_cannot_be_told() -> None:
-    stranger = Ended(Architecture.of({"a": 1, "b": "x"}), {}, 0.5)
+    stranger = Outcome(Architecture.of({"a": 1, "b": "x"}), {}, 0.5)
     with pytest.raises(ValueError, match="not asked for"):
-        play_round(situation(controller="random", ended=[stranger]))
+        play_round(situation(controller="random", outcomes=[stranger]))
+
+
+def test_the_controller_reports_about_a_hundred_times_in_a_search() -> None:
+    state, reports, told = None, 0, 0
+    outcomes: list[Outcome] = []
+    space = SearchSpace([DecisionSpec("a", tuple(range(40))), DecisionSpec("b", tuple(range(40)))])
+    while told < 300:
+        round_ = play_round(
+            situation(space=space, controller="random", planned=300, wanted=3, told=told, outcomes=outcomes, controller_state=state)
+        )
+        state, told = round_.controller_state, told + len(outcomes)
+        reports += round_.report is not None
+        outcomes = [Outcome(proposal.architecture, proposal.behaviour, 0.5) for proposal in round_.proposals]
+    assert reports == 100
+    assert round_.report is not None
+    assert set(round_.report) == {"diagnostics", "marginals"}
+
+
+@pytest.mark.parametrize(
+    ("slots", "proposed", "planned", "shares"),
+    [
+        (3, {"controller": 0, "random": 0}, 10, {"controller": 2, "random": 1}),
+        (3, {"controller": 4, "random": 1}, 10, {"controller": 0, "random": 3}),
+        (9, {"controller": 4, "random": 1}, 5, {"controller": 1, "random": 4}),
+        (2, {"random": 3}, 10, {"random": 2}),
+        (2, {}, 10, {}),
+        (-1, {"controller": 0}, 10, {"controller": 0}),
+    ],
+)
+def test_free_slots_go_to_the_arm_that_has_proposed_least(
+    slots: int, proposed: dict[str, int], planned: int, shares: dict[str, int]
+) -> None:
+    assert divided(slots, proposed, planned) == shares
+
+
+def spent(budget: Budget, **reached: float | None) -> str:
+    given: dict[str, object] = {"epochs": 10, "elapsed": 60.0, "worker_seconds": 90.0, "best": 0.3, "stale": 4}
+    return budget_spent(SearchPlan(budget=budget), **(given | reached))  # type: ignore[arg-type]
+
+
+def test_a_budget_is_spent_when_its_limit_is_reached() -> None:
+    assert spent(Budget()) == ""
+    assert spent(Budget(epochs=11, seconds=61, worker_seconds=91, target=0.31, stale_trials=5)) == ""
+    assert spent(Budget(epochs=10)) == "the budget of 10 epochs is spent"
+    assert spent(Budget(seconds=60)) == "the budget of 60 seconds is spent"
+    assert spent(Budget(worker_seconds=90)) == "the budget of 90 worker seconds is spent"
+    assert spent(Budget(target=0.3)) == "the target of 0.3 is reached"
+    assert spent(Budget(stale_trials=4)) == "4 trials brought nothing better"
+    assert spent(Budget(target=0.3), best=None) == ""
+
+
+def test_failures_of_the_architecture_have_a_reward_and_other_failures_are_never_told() -> None:
+    reward = failed_reward("diverged", (0.2, 0.3))
+    assert reward is not None
+    assert reward < 0.2
+    assert failed_reward("lost", (0.2, 0.3)) is None
+    assert failed_reward("error", (0.2, 0.3)) is None
 
 
 def test_derived_seeds_differ_by_path_and_repeat() -> None:

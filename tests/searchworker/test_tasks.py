@@ -5,20 +5,24 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+import numpy as np
 import pytest
 from django.core.files.storage import default_storage
 from django.db import OperationalError
 
 from gnn.catalogue import build_space
 from gnn.errors import Diverged, OutOfMemory
+from gnn.plan import Budget, Rungs, SearchPlan
 from gnn.protocol import Protocol
-from searchworker import tasks
+from searchworker import tasks, training
+from searchworker.checkpoint import StateError
 from tests.toy_dataset import toy_dataset
 from webapp.blobs import bytes_file
-from webapp.enums import Failure, RunState, SearchState
-from webapp.models import ControllerState, Search, Trial
+from webapp.enums import ArmName, Ending, Failure, RunState, SearchState
+from webapp.models import Arm, Search, Trial, TrialEpoch, TrialRung
 from webapp.selectors.searches import METRIC_LABELS
 from webapp.services import searches
+from webapp.services.errors import Conflict
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +42,7 @@ def start(**changes: Any) -> Search:
         "workers": 1,
         "seed": 1,
         "start_token": uuid.uuid4(),
+        "plan": SearchPlan(random_arm=False),
     }
     return searches.search_start(**(arguments | changes))
 
@@ -65,7 +70,7 @@ def test_a_search_runs_to_its_verdict() -> None:
     assert sorted(search.trials.values_list("told_order", flat=True)) == [1, 2, 3]
     for trial in search.trials.all():
         assert trial.reward == trial.scores["ndcg@20"]
-        assert set(trial.scores) == {f"{metric}@{k}" for metric in METRIC_LABELS for k in (10, 20)}
+        assert set(trial.scores) == {f"{metric}@{k}" for metric in (*METRIC_LABELS, "fairness_gap") for k in (10, 20)}
         assert trial.curve.count() == trial.epochs == 3
     assert {baseline.state for baseline in search.baselines.all()} == {RunState.COMPLETED}
     runs = list(search.finalist_runs.select_related("trial"))
@@ -114,7 +119,7 @@ def test_a_trial_whose_database_went_away_waits_for_its_lease(monkeypatch: pytes
     def gone(*_: Any, **__: Any) -> None:
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(tasks.trials, "trial_report_epoch", gone)
+    monkeypatch.setattr(training.trials, "trial_report_epoch", gone)
     tasks.run_trial(trial.pk)
     trial.refresh_from_db()
     assert (trial.state, trial.failure) == (RunState.RUNNING, "")
@@ -142,7 +147,7 @@ def test_a_paused_trial_goes_back_to_the_queue_and_ends_as_if_undisturbed(monkey
     search = start(planned_trials=1)
     tasks.advance_search(search.pk)
     trial = search.trials.get()
-    report = tasks.trials.trial_report_epoch
+    report = training.trials.trial_report_epoch
 
     def report_then_pause(trial: Trial, **point: Any) -> Any:
         if point["epoch"] == 2:
@@ -150,7 +155,7 @@ def test_a_paused_trial_goes_back_to_the_queue_and_ends_as_if_undisturbed(monkey
         return report(trial, **point)
 
     with monkeypatch.context() as patch:
-        patch.setattr(tasks.trials, "trial_report_epoch", report_then_pause)
+        patch.setattr(training.trials, "trial_report_epoch", report_then_pause)
         tasks.run_trial(trial.pk)
     trial.refresh_from_db()
     assert (trial.state, trial.epochs, trial.attempt) == (RunState.QUEUED, 2, 1)
@@ -168,14 +173,14 @@ def test_a_paused_trial_goes_back_to_the_queue_and_ends_as_if_undisturbed(monkey
 def test_a_stopped_search_is_left_alone_by_its_running_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     search = start()
     tasks.advance_search(search.pk)
-    report = tasks.trials.trial_report_epoch
+    report = training.trials.trial_report_epoch
 
     def stop_then_report(trial: Trial, **point: Any) -> Any:
         if point["epoch"] == 1:
             searches.search_stop(search_id=search.pk)
         return report(trial, **point)
 
-    monkeypatch.setattr(tasks.trials, "trial_report_epoch", stop_then_report)
+    monkeypatch.setattr(training.trials, "trial_report_epoch", stop_then_report)
     tasks.run_trial(search.trials.get().pk)
     assert search.trials.get().state == RunState.STOPPED
     assert not search.trials.get().scores
@@ -196,7 +201,7 @@ def test_a_typed_failure_becomes_a_state_with_its_message_and_a_reward(
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(tasks, "train_architecture", fail)
+    monkeypatch.setattr(training, "train_architecture", fail)
     tasks.run_trial(search.trials.get(number=2).pk)
     monkeypatch.undo()
     run_everything(search)
@@ -213,7 +218,7 @@ def test_an_unexpected_error_is_kept_with_the_trial_and_raised_but_never_told(mo
     def fail(*_: Any, **__: Any) -> None:
         raise KeyError("oops")
 
-    monkeypatch.setattr(tasks, "train_architecture", fail)
+    monkeypatch.setattr(training, "train_architecture", fail)
     with pytest.raises(KeyError):
         tasks.run_trial(search.trials.get().pk)
     tasks.advance_search(search.pk)
@@ -228,10 +233,10 @@ def test_a_search_whose_trials_all_fail_ends_with_the_reason(monkeypatch: pytest
     def fail(*_: Any, **__: Any) -> None:
         raise OutOfMemory("needs 900 GiB")
 
-    monkeypatch.setattr(tasks, "train_architecture", fail)
+    monkeypatch.setattr(training, "train_architecture", fail)
     search = run_everything(search)
     assert search.state == SearchState.FAILED
-    assert search.message == "All 2 trials so far failed. The last one: needs 900 GiB"
+    assert search.message == "All 2 trials failed. The last one: needs 900 GiB"
 
 
 def test_a_space_smaller_than_the_budget_ends_the_search_early() -> None:
@@ -247,26 +252,26 @@ def test_a_controller_state_that_cannot_be_read_ends_the_search_with_a_message()
     search = start()
     tasks.advance_search(search.pk)
     tasks.run_trial(search.trials.get().pk)
-    ControllerState.objects.filter(search=search).update(data=b"of another version")
-    with pytest.raises(ValueError, match="."):
+    Arm.objects.filter(search=search, name=ArmName.CONTROLLER).update(state=b"of another version")
+    with pytest.raises(StateError):
         tasks.advance_search(search.pk)
     search.refresh_from_db()
     assert search.state == SearchState.FAILED
-    assert search.message.startswith("The search cannot go on. ValueError: ")
+    assert search.message.startswith("The search cannot go on. StateError: ")
     assert search.trials.get().state == RunState.COMPLETED
 
 
 def test_a_trial_that_ends_during_a_round_is_told_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     search = start(planned_trials=1)
     tasks.advance_search(search.pk)
-    play = tasks.play_round
+    record = tasks.searches.search_record_told
 
-    def end_a_trial_then_play(situation: Any) -> Any:
+    def end_a_trial_then_record(*arguments: Any, **named: Any) -> None:
         tasks.run_trial(search.trials.get().pk)
-        return play(situation)
+        record(*arguments, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(tasks, "play_round", end_a_trial_then_play)
+        patch.setattr(tasks.searches, "search_record_told", end_a_trial_then_record)
         tasks.advance_search(search.pk)
     search.refresh_from_db()
     assert search.state == SearchState.RUNNING
@@ -275,3 +280,174 @@ def test_a_trial_that_ends_during_a_round_is_told_in_the_next(monkeypatch: pytes
     assert search.state == SearchState.FINISHING
     assert search.trials.get().told_order == 1
     assert search.trials.get().reward is not None
+
+
+RUNGS = Rungs(first=1, factor=2, count=3)
+WIDE = build_space({"node_dim": (4, 8, 12, 16), "layers": (1, 2), "operator": ("lightgcn", "gcn"), "learning_rate": (0.02, 0.05)})
+
+
+def rung_rewards(search: Search, arm: str, rung: int) -> list[float]:
+    rows = TrialRung.objects.filter(search=search, arm=arm, rung=rung)
+    return sorted(rows.values_list("reward", flat=True), reverse=True)
+
+
+def test_rungs_promote_the_best_and_go_on_from_their_checkpoints() -> None:
+    protocol = PROTOCOL.model_copy(update={"max_epochs": 4, "patience": 4})
+    search = run_everything(start(space=WIDE, protocol=protocol, planned_trials=8, plan=SearchPlan(rungs=RUNGS, random_arm=False)))
+    assert search.state == SearchState.FINISHED
+    assert Trial.objects.filter(search=search).count() == 8
+    assert [len(rung_rewards(search, "controller", rung)) for rung in range(3)] == [8, 4, 2]
+    assert sorted(search.trials.values_list("epochs", flat=True)) == [1, 1, 1, 1, 2, 2, 4, 4]
+    for trial in search.trials.all():
+        assert list(trial.curve.order_by("epoch").values_list("epoch", flat=True)) == list(range(1, trial.epochs + 1))
+        assert (trial.state, trial.checkpoint_blob) == (RunState.COMPLETED, "")
+        assert trial.ending == (Ending.EPOCHS if trial.epochs == 4 else Ending.RUNG)
+    assert Arm.objects.get(search=search, name=ArmName.CONTROLLER).epochs == 8 * 1 + 4 * 1 + 2 * 2
+    # A promoted trial ends where one trained in a single run ends.
+    promoted = search.trials.filter(epochs=4).first()
+    alone = run_everything(start(space=WIDE, protocol=protocol, planned_trials=8)).trials.get(key=promoted.key)
+    assert (promoted.scores, promoted.best_epoch) == (alone.scores, alone.best_epoch)
+
+
+def test_rungs_by_data_train_on_growing_shares_from_the_start() -> None:
+    plan = SearchPlan(rungs=Rungs(by="data", factor=2, count=2), random_arm=False)
+    search = run_everything(start(space=WIDE, planned_trials=4, plan=plan))
+    assert search.state == SearchState.FINISHED
+    assert [len(rung_rewards(search, "controller", rung)) for rung in range(2)] == [4, 2]
+    tested = search.finalist_runs.values_list("trial__rung", flat=True).distinct()
+    assert set(tested) == {1}
+
+
+def test_the_random_arm_spends_as_much_and_its_best_is_tested() -> None:
+    search = run_everything(start(space=WIDE, planned_trials=5, plan=SearchPlan()))
+    counts = {arm.name: (arm.proposed, arm.told) for arm in Arm.objects.filter(search=search)}
+    assert counts == {"controller": (5, 5), "random": (5, 5), "manual": (0, 0)}
+    assert [trial.number for trial in search.trials.order_by("number")] == list(range(1, 11))
+    tested = set(search.finalist_runs.values_list("trial__arm", flat=True))
+    assert tested == {"controller", "random"}
+    assert search.finalist_runs.filter(trial__arm="random").values("trial").distinct().count() == 1
+
+
+def test_what_one_arm_trained_is_not_trained_again_by_the_other() -> None:
+    space = build_space({"node_dim": (8, 16), "layers": (1,), "operator": ("lightgcn", "gcn")})
+    search = run_everything(start(space=space, planned_trials=4, plan=SearchPlan()))
+    assert search.trials.count() == 8
+    repeats = search.trials.exclude(same_as=None)
+    assert repeats.count() == 4
+    for repeat in repeats:
+        assert (repeat.key, repeat.scores, repeat.reward) == (repeat.same_as.key, repeat.same_as.scores, repeat.same_as.reward)
+        assert repeat.curve.count() == 0
+
+
+def test_a_search_by_random_needs_no_second_arm() -> None:
+    search = start(controller="random", plan=SearchPlan())
+    assert set(search.arms.values_list("name", flat=True)) == {"controller", "manual"}
+
+
+@pytest.mark.parametrize(
+    ("budget", "trials", "words"),
+    [
+        (Budget(epochs=4), 2, "the budget of 4 epochs is spent"),
+        (Budget(target=0.0), 1, "the target of 0 is reached"),
+        (Budget(worker_seconds=1e-6), 1, "the budget of 0 worker seconds is spent"),
+        (Budget(seconds=1e-6), 0, "the budget of 0 seconds is spent"),
+    ],
+)
+def test_a_budget_ends_the_search(budget: Budget, trials: int, words: str) -> None:
+    search = start(planned_trials=9, plan=SearchPlan(random_arm=False, budget=budget))
+    if trials == 0:
+        search = run_everything(search)
+        assert search.state == SearchState.FAILED
+        assert "before any trial ended" in search.message
+    else:
+        search = run_everything(search)
+        assert search.state == SearchState.FINISHED
+    assert search.trials.count() == trials
+    assert search.spent == words
+
+
+def test_a_running_trial_ends_with_what_it_has_when_the_budget_is_spent(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = start(protocol=PROTOCOL.model_copy(update={"max_epochs": 50, "patience": 50}))
+    tasks.advance_search(search.pk)
+    report = training.trials.trial_report_epoch
+
+    def spend_then_report(trial: Trial, **point: Any) -> Any:
+        if point["epoch"] == 2:
+            searches.search_finish_now(search_id=search.pk)
+        return report(trial, **point)
+
+    monkeypatch.setattr(training.trials, "trial_report_epoch", spend_then_report)
+    tasks.run_trial(search.trials.get().pk)
+    trial = search.trials.get()
+    assert (trial.state, trial.ending, trial.epochs) == (RunState.COMPLETED, Ending.BUDGET, 2)
+    assert trial.scores["ndcg@20"] == max(trial.curve.values_list("best", flat=True))
+
+
+def test_a_trial_below_the_median_of_the_others_is_stopped() -> None:
+    search = start(planned_trials=9, plan=SearchPlan(random_arm=False, median_stop=True))
+    for number in range(2, 8):
+        other = Trial.objects.create(
+            search=search, number=number, architecture={}, key=str(number), seed=1, state=RunState.COMPLETED, told_order=number
+        )
+        TrialEpoch.objects.create(trial=other, epoch=2, loss=1.0, scores={}, best=1.0, seconds=1.0)
+    trial = Trial.objects.create(search=search, number=1, architecture=WIDE.sample(np.random.default_rng(0)).to_json(), key="1", seed=1)
+    tasks.run_trial(trial.pk)
+    trial.refresh_from_db()
+    assert (trial.state, trial.ending, trial.epochs) == (RunState.COMPLETED, Ending.MEDIAN, 2)
+
+
+def test_a_trial_starts_from_the_embeddings_of_the_best_of_its_size() -> None:
+    space = build_space({"node_dim": (8,), "layers": (1, 2), "operator": ("lightgcn", "gcn"), "learning_rate": (0.02, 0.05)})
+    search = run_everything(start(space=space, planned_trials=4, plan=SearchPlan(random_arm=True, inherit=True)))
+    own = list(search.trials.filter(arm="controller").order_by("number"))
+    assert own[0].inherited_from is None
+    best = own[0]
+    for trial in own[1:]:
+        assert trial.inherited_from == best
+        best = trial if trial.scores["ndcg@20"] > best.scores["ndcg@20"] else best
+    kept = search.trials.exclude(embeddings_blob="")
+    assert [trial.number for trial in kept] == [best.number]
+    assert not search.trials.filter(arm="random").exclude(inherited_from=None).exists()
+
+
+def test_an_architecture_by_hand_is_trained_observed_and_may_be_a_finalist() -> None:
+    search = start(planned_trials=2)
+    chosen = SPACE.sample(np.random.default_rng(3))
+    trial = searches.search_enqueue(search_id=search.pk, architecture=chosen)
+    with pytest.raises(Conflict, match="Trial 1 has this architecture already"):
+        searches.search_enqueue(search_id=search.pk, architecture=chosen)
+    search = run_everything(search)
+    trial.refresh_from_db()
+    assert (trial.arm, trial.state) == ("manual", RunState.COMPLETED)
+    assert trial.reward == trial.scores["ndcg@20"]
+    assert search.trials.filter(key=trial.key).count() == 1
+    assert search.trials.count() == 3
+
+
+def test_a_search_is_extended_while_it_runs() -> None:
+    search = start(planned_trials=1)
+    tasks.advance_search(search.pk)
+    searches.search_extend(search_id=search.pk, trials=2)
+    search = run_everything(search)
+    assert search.trials.count() == 3
+    with pytest.raises(Conflict, match="clone it"):
+        searches.search_extend(search_id=search.pk, trials=2)
+
+
+def test_the_controller_says_what_it_believes_as_the_search_goes_on() -> None:
+    search = run_everything(start(space=WIDE, planned_trials=3))
+    reports = list(search.controller_reports.all())
+    assert [report.told for report in reports] == [1, 2, 3]
+    for decision in WIDE.decisions:
+        assert len(reports[0].marginals[decision.name]) == len(decision.choices)
+
+
+def test_a_k_fold_reward_is_the_mean_over_the_folds_that_do_not_test() -> None:
+    protocol = PROTOCOL.model_copy(update={"split": "k_fold", "folds": 3})
+    search = run_everything(start(protocol=protocol, planned_trials=1, plan=SearchPlan(random_arm=False, reward="k_fold")))
+    assert search.state == SearchState.FINISHED
+    trial = search.trials.get()
+    assert trial.epochs == trial.curve.count() == 2 * 3
+    alone = [run_everything(start(protocol=part, planned_trials=1)).trials.get().scores["ndcg@20"] for part in protocol.each_valid_fold()]
+    assert len(set(alone)) == 2
+    assert trial.reward == pytest.approx(sum(alone) / 2)

@@ -11,6 +11,7 @@ import numpy as np
 from django.db.models.functions import Now
 
 from gnn.catalogue import preset_space
+from gnn.plan import SearchPlan
 from gnn.protocol import Protocol
 from webapp.enums import DatasetState, RunState, SearchState
 from webapp.models import Baseline, Dataset, FinalistRun, Search, Trial, TrialEpoch, Worker
@@ -31,6 +32,7 @@ def make_search(*, protocol: Protocol | None = None, **fields: Any) -> Search:
         "planned_trials": 10,
         "workers": 2,
         "seed": 1,
+        "plan": SearchPlan(random_arm=False).to_json(),
         "start_token": uuid.uuid4(),
         "state": SearchState.RUNNING,
     }

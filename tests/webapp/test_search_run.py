@@ -45,9 +45,9 @@ def test_it_searches_to_the_end_and_prints_one_json_document(worker_environment:
     result: dict[str, Any] = json.loads(done.stdout)
     assert (result["state"], result["objective"], result["dataset"]) == ("finished", "recall@5", dataset.pk)
     rows = result["leaderboard"]
-    assert [row["rank"] for row in rows] == list(range(1, 8))
+    assert [row["rank"] for row in rows] == list(range(1, 10))  # two arms of two trials, and the baselines
     assert {row["name"] for row in rows if row["kind"] == "baseline"} == {"Popularity", "ItemKNN", "GF-CF", "EASE", "iALS"}
-    assert all(row["test"]["recall@5"]["mean"] >= 0 for row in rows)
+    assert sum(row["test"] is not None for row in rows) >= 8  # the baselines, two finalists and the best by chance
     assert "Trials" in done.stderr
 
 

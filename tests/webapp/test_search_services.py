@@ -14,7 +14,7 @@ from gnn.catalogue import preset_space
 from gnn.errors import SpaceError
 from gnn.protocol import Protocol
 from gnn.space import DecisionSpec, SearchSpace
-from webapp.enums import DatasetState, Failure, RunState, SearchState
+from webapp.enums import DatasetState, Ending, Failure, RunState, SearchState
 from webapp.models import Baseline, Blob, Dataset, FinalistRun, Search, Trial, TrialEpoch
 from webapp.queue import CONTROL_QUEUE, TRIALS_QUEUE, app, waiting_messages
 from webapp.services import reaper, runs, searches, trials
@@ -22,7 +22,7 @@ from webapp.services.baselines import BASELINES, baseline_complete
 from webapp.services.errors import Conflict
 from webapp.services.finalists import finalist_complete, finalists_choose
 from webapp.services.locks import INGEST, advisory_lock
-from webapp.services.trials import Directive
+from webapp.services.trials import Directive, TrialResult
 
 pytestmark = pytest.mark.django_db
 
@@ -137,16 +137,20 @@ def test_an_expired_lease_passes_to_another_worker_and_the_late_one_is_refused(d
     expire(trial)
     second = claim(trial)
     assert second.attempt == 2
-    assert trials.trial_report_epoch(late, epoch=1, loss=1.0, scores={}, seconds=1.0) is Directive.ABANDON
+    assert trials.trial_report_epoch(late, epoch=1, loss=1.0, scores={}, best=0.0, seconds=1.0, prune=False) is Directive.ABANDON
     assert not runs.run_renew(late)
     assert not runs.run_fail(late, failure=Failure.ERROR, message="late")
     assert not runs.run_release(late)
-    complete = {"scores": {"ndcg@20": 0.9}, "parameters": 1, "epochs": 1, "best_epoch": 1, "train_seconds": 1.0}
-    assert not trials.trial_complete(late, **complete)
+    assert not trials.trial_complete(late, result=reached(0.9), ending=Ending.EPOCHS)
+    assert not trials.trial_wait(late, result=reached(0.9))
     assert not TrialEpoch.objects.exists()
-    assert trials.trial_complete(second, **(complete | {"scores": {"ndcg@20": 0.2}}))
+    assert trials.trial_complete(second, result=reached(0.2), ending=Ending.EPOCHS)
     trial.refresh_from_db()
     assert trial.scores == {"ndcg@20": 0.2}
+
+
+def reached(score: float) -> TrialResult:
+    return TrialResult(scores={"ndcg@20": score}, parameters=1, epochs=1, best_epoch=1, train_seconds=1.0)
 
 
 @pytest.mark.parametrize("state", [SearchState.PAUSED, SearchState.STOPPED, SearchState.FINISHED, SearchState.FAILED])
@@ -162,14 +166,20 @@ def test_nothing_is_claimed_in_a_search_that_does_not_run(dataset: Dataset, stat
 def test_an_epoch_is_written_once_and_the_search_is_obeyed(dataset: Dataset) -> None:
     search = start(dataset)
     trial = claim(new_trial(search))
-    assert trials.trial_report_epoch(trial, epoch=1, loss=2.0, scores={"ndcg@20": 0.1}, seconds=0.5) is Directive.CONTINUE
-    assert trials.trial_report_epoch(trial, epoch=1, loss=1.5, scores={"ndcg@20": 0.2}, seconds=0.5) is Directive.CONTINUE
-    point = TrialEpoch.objects.get()
-    assert (point.loss, point.scores) == (1.5, {"ndcg@20": 0.2})
+    assert (
+        trials.trial_report_epoch(trial, epoch=1, loss=2.0, scores={"ndcg@20": 0.1}, best=0.2, seconds=0.5, prune=False)
+        is Directive.CONTINUE
+    )
+    assert (
+        trials.trial_report_epoch(trial, epoch=1, loss=1.5, scores={"ndcg@20": 0.2}, best=0.2, seconds=0.5, prune=False)
+        is Directive.CONTINUE
+    )
+    written = TrialEpoch.objects.get()
+    assert (written.loss, written.scores) == (1.5, {"ndcg@20": 0.2})
     searches.search_pause(search_id=search.pk)
-    assert trials.trial_report_epoch(trial, epoch=2, loss=1.0, scores={}, seconds=0.5) is Directive.PAUSE
+    assert trials.trial_report_epoch(trial, epoch=2, loss=1.0, scores={}, best=0.2, seconds=0.5, prune=False) is Directive.PAUSE
     searches.search_stop(search_id=search.pk)
-    assert trials.trial_report_epoch(trial, epoch=3, loss=1.0, scores={}, seconds=0.5) is Directive.ABANDON
+    assert trials.trial_report_epoch(trial, epoch=3, loss=1.0, scores={}, best=0.2, seconds=0.5, prune=False) is Directive.ABANDON
 
 
 def test_a_checkpoint_replaces_the_one_before_and_goes_when_the_trial_completes(dataset: Dataset) -> None:
@@ -177,7 +187,7 @@ def test_a_checkpoint_replaces_the_one_before_and_goes_when_the_trial_completes(
     trials.trial_save_checkpoint(trial, checkpoint=b"one")
     trials.trial_save_checkpoint(trial, checkpoint=b"two")
     assert list(Blob.objects.values_list("name", flat=True)) == [trial.checkpoint_blob]
-    trials.trial_complete(trial, scores={}, parameters=1, epochs=1, best_epoch=1, train_seconds=1.0)
+    trials.trial_complete(trial, result=reached(0.2), ending=Ending.PATIENCE)
     assert not Blob.objects.exists()
 
 
@@ -236,7 +246,7 @@ def test_finish_now_ends_the_budget_at_the_trials_asked_for(dataset: Dataset) ->
     with pytest.raises(Conflict, match="no trial yet"):
         searches.search_finish_now(search_id=search.pk)
     new_trial(search)
-    assert searches.search_finish_now(search_id=search.pk).planned_trials == 1
+    assert searches.search_finish_now(search_id=search.pk).spent == "a person asked to finish now"
 
 
 def test_finalists_are_the_best_by_validation_and_run_once_per_seed(dataset: Dataset) -> None:
@@ -257,11 +267,11 @@ def test_the_search_waits_for_every_baseline_and_finalist(dataset: Dataset) -> N
     for baseline_id in search.baselines.values_list("pk", flat=True):
         baseline = runs.run_claim(Baseline, run_id=baseline_id, worker="here/1")
         assert baseline is not None
-        assert baseline_complete(baseline, valid_scores={"ndcg@20": 0.1}, test_scores={"ndcg@20": 0.1}, train_seconds=0.1)
+        assert baseline_complete(baseline, valid_scores={"ndcg@20": 0.1}, test_scores={"ndcg@20": 0.1}, test_users=b"", train_seconds=0.1)
     assert not searches.runs_all_ended(search)
     run = runs.run_claim(FinalistRun, run_id=trial.finalist_runs.get().pk, worker="here/1")
     assert run is not None
-    assert finalist_complete(run, valid_scores={}, test_scores={"ndcg@20": 0.4}, epochs=3, train_seconds=1.0)
+    assert finalist_complete(run, valid_scores={}, test_scores={"ndcg@20": 0.4}, test_users=b"", epochs=3, train_seconds=1.0)
     assert searches.runs_all_ended(search)
 
 
@@ -307,7 +317,7 @@ def test_the_reaper_wakes_a_search_that_stands_still(dataset: Dataset, django_ca
     with django_capture_on_commit_callbacks(execute=True):
         reaper.reap()
     assert waiting_messages(CONTROL_QUEUE) == 1
-    searches.search_record_round(search, told=[], proposed=[], controller_state=b"")
+    searches.search_record_round(search, promoted=[], proposed=[])
     with app.connection_for_write() as connection:
         connection.default_channel.client.delete(CONTROL_QUEUE)
     with django_capture_on_commit_callbacks(execute=True):

@@ -280,7 +280,7 @@ def test_finish_now_ends_the_budget_at_what_was_asked_for(signed_in: Client, sen
     make_trials(search, [0.2, 0.3])
     signed_in.post(reverse("search_action", args=[search.pk, "finish"]))
     search.refresh_from_db()
-    assert search.planned_trials == 2
+    assert search.spent == "a person asked to finish now"
 
 
 def test_an_action_that_does_not_fit_becomes_a_message(signed_in: Client) -> None:

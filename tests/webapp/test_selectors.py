@@ -21,7 +21,6 @@ from tests.webapp.factories import (
 from webapp.enums import RunState, SearchState
 from webapp.models import FinalistRun
 from webapp.selectors.home import home_overview
-from webapp.selectors.rounds import verdict
 from webapp.selectors.searches import (
     LEADERBOARD_TRIALS,
     leaderboard,
@@ -34,6 +33,7 @@ from webapp.selectors.searches import (
 )
 from webapp.selectors.searches_live import curve_points, in_flight, points_after
 from webapp.selectors.trials import decision_rows, trial_test_scores, trials_page
+from webapp.selectors.verdicts import verdict
 
 pytestmark = pytest.mark.django_db
 

@@ -5,17 +5,18 @@ from webapp.models.datasets import Dataset, DatasetFile
 from webapp.models.mapping_templates import MappingTemplate
 from webapp.models.previews import PreparationPreview
 from webapp.models.runs import Baseline, FinalistRun, LeasedRun
-from webapp.models.searches import ControllerState, Search
+from webapp.models.searches import Arm, ControllerReport, Search
 from webapp.models.spaces import Space
-from webapp.models.trials import Trial, TrialEpoch
+from webapp.models.trials import Trial, TrialEpoch, TrialRung
 from webapp.models.uploads import Upload
 from webapp.models.workers import Worker
 
 __all__ = [
+    "Arm",
     "Baseline",
     "Blob",
     "BlobPart",
-    "ControllerState",
+    "ControllerReport",
     "Dataset",
     "DatasetFile",
     "FinalistRun",
@@ -26,6 +27,7 @@ __all__ = [
     "Space",
     "Trial",
     "TrialEpoch",
+    "TrialRung",
     "Upload",
     "Worker",
 ]

@@ -39,6 +39,8 @@ class Baseline(LeasedRun):
     name = models.CharField(max_length=32)
     valid_scores = models.JSONField(default=dict)
     test_scores = models.JSONField(default=dict)
+    test_users = models.BinaryField(null=True)
+    """The search's metric for each test user, little-endian float32 in the order of user codes."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["search", "name"], name="baseline_name")]
@@ -56,6 +58,8 @@ class FinalistRun(LeasedRun):
     epochs = models.PositiveIntegerField(default=0)
     valid_scores = models.JSONField(default=dict)
     test_scores = models.JSONField(default=dict)
+    test_users = models.BinaryField(null=True)
+    """The search's metric for each test user, little-endian float32 in the order of user codes."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["trial", "seed"], name="finalist_seed")]

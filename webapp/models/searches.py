@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
-from webapp.enums import SearchState
+from webapp.enums import ArmName, SearchState
 from webapp.models.datasets import Dataset
 
 
@@ -19,11 +19,19 @@ class Search(models.Model):
     planned_trials = models.PositiveIntegerField()
     workers = models.PositiveIntegerField(default=1)
     """How many trials may be in flight at once."""
+    plan = models.JSONField()
+    """A ``gnn.plan.SearchPlan``; only its budget may change after the start."""
     seed = models.PositiveBigIntegerField()
     start_token = models.UUIDField(unique=True)
     """Made with the form; a second press of Start finds the first one's search."""
     state = models.CharField(max_length=16, choices=SearchState.choices, default=SearchState.RUNNING)
     message = models.TextField(blank=True)
+    spent = models.TextField(blank=True)
+    """Why nothing more is proposed; running trials end at their next epoch when a budget other than the trials is spent."""
+    comparisons = models.JSONField(default=list)
+    """Paired comparisons on test between the best finalist and what stands beside it, written when the search finishes."""
+    importance = models.JSONField(default=dict)
+    """Which decisions mattered: method -> decision -> share."""
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
     advanced_at = models.DateTimeField(null=True)
@@ -36,12 +44,45 @@ class Search(models.Model):
         return self.name
 
 
-class ControllerState(models.Model):
-    """What the controller has learned, packed by ``searchworker.checkpoint``; beside Search so that lists stay light."""
+class Arm(models.Model):
+    """One proposer of a search with what it has learned and spent; beside Search so that lists stay light."""
 
-    search = models.OneToOneField(Search, on_delete=models.CASCADE, primary_key=True, related_name="controller_state")
-    data = models.BinaryField()
-    updated_at = models.DateTimeField(auto_now=True)
+    search = models.ForeignKey(Search, on_delete=models.CASCADE, related_name="arms")
+    name = models.CharField(max_length=16, choices=ArmName.choices)
+    state = models.BinaryField(null=True)
+    """Of its controller, packed by ``searchworker.checkpoint``; None before the first round."""
+    proposed = models.PositiveIntegerField(default=0)
+    told = models.PositiveIntegerField(default=0)
+    epochs = models.PositiveBigIntegerField(default=0)
+    """Trained by the trials told so far."""
+    seconds = models.FloatField(default=0.0)
+    """Training time of the trials told so far."""
+    best_reward = models.FloatField(null=True)
+    stale = models.PositiveIntegerField(default=0)
+    """Outcomes told since ``best_reward``."""
+    exhausted = models.BooleanField(default=False)
+    """It has proposed every architecture it may."""
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["search", "name"], name="arm_name")]
 
     def __str__(self) -> str:
-        return f"controller of search {self.search_id}"
+        return f"{self.name} arm of search {self.search_id}"
+
+
+class ControllerReport(models.Model):
+    """What the controller believed after it had been told ``told`` outcomes."""
+
+    search = models.ForeignKey(Search, on_delete=models.CASCADE, related_name="controller_reports")
+    told = models.PositiveIntegerField()
+    diagnostics = models.JSONField()
+    """Health of its latest update, such as the mean entropy of a decision in nats."""
+    marginals = models.JSONField()
+    """Decision -> probability of each of its choices, in the order of the space."""
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["search", "told"], name="controller_report_told")]
+        ordering = ["told"]
+
+    def __str__(self) -> str:
+        return f"controller of search {self.search_id} after {self.told} outcomes"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from webapp.enums import ArmName, Ending
 from webapp.models.runs import LeasedRun
 from webapp.models.searches import Search
 
@@ -11,6 +12,9 @@ class Trial(LeasedRun):
 
     search = models.ForeignKey(Search, on_delete=models.CASCADE, related_name="trials")
     number = models.PositiveIntegerField()
+    arm = models.CharField(max_length=16, choices=ArmName.choices, default=ArmName.CONTROLLER)
+    rung = models.PositiveSmallIntegerField(default=0)
+    """The rung it trains up to, or waits at, counted from 0."""
     architecture = models.JSONField()
     key = models.CharField(max_length=16)
     behaviour = models.JSONField(default=dict)
@@ -22,15 +26,25 @@ class Trial(LeasedRun):
     scores = models.JSONField(default=dict)
     """Validation metrics at the best epoch, e.g. ``{"ndcg@20": 0.28}``."""
     reward = models.FloatField(null=True)
+    """Of its newest rung."""
     told_order = models.PositiveIntegerField(null=True)
-    """Position in the sequence of outcomes the controller was told, from 1; also the cursor of live pages."""
+    """Position of its newest outcome among all that were told, from 1; the cursor of live pages. None while a new one is due."""
+    ending = models.CharField(max_length=16, choices=Ending.choices, blank=True)
+    latency_ms = models.FloatField(null=True)
+    """Median time to rank the catalogue for one user, on the worker that trained it."""
+    same_as = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="repeats")
+    """The trial of another arm that had trained this architecture already; its results are shared."""
+    inherited_from = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="heirs")
+    """The trial whose embeddings it started from."""
     checkpoint_blob = models.CharField(max_length=64, blank=True)
-    """Where to resume after a pause or a lost worker."""
+    """Where to resume after a pause, a lost worker or a promotion."""
+    embeddings_blob = models.CharField(max_length=64, blank=True)
+    """Node embeddings that later trials may start from; kept for the best trial of each size alone."""
 
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["search", "number"], name="trial_number"),
-            models.UniqueConstraint(fields=["search", "key"], name="trial_key"),
+            models.UniqueConstraint(fields=["search", "arm", "key"], name="trial_key"),
             models.UniqueConstraint(fields=["search", "told_order"], name="trial_told_order"),
         ]
         indexes = [models.Index(fields=["search", "state"], name="trial_state")]
@@ -39,12 +53,34 @@ class Trial(LeasedRun):
         return f"trial {self.number} of search {self.search_id}"
 
 
+class TrialRung(models.Model):
+    """What a trial had reached at the end of a rung."""
+
+    trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="rungs")
+    search = models.ForeignKey(Search, on_delete=models.CASCADE, related_name="+")
+    arm = models.CharField(max_length=16, choices=ArmName.choices)
+    rung = models.PositiveSmallIntegerField()
+    epochs = models.PositiveIntegerField()
+    seconds = models.FloatField()
+    """Of training, from the start of the trial."""
+    reward = models.FloatField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["trial", "rung"], name="trial_rung")]
+        indexes = [models.Index(fields=["search", "arm", "rung", "-reward"], name="trial_rung_reward")]
+
+    def __str__(self) -> str:
+        return f"rung {self.rung} of trial {self.trial_id}"
+
+
 class TrialEpoch(models.Model):
     """One point of a trial's learning curve."""
 
     trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="curve")
     epoch = models.PositiveIntegerField()
     loss = models.FloatField()
+    best = models.FloatField(null=True)
+    """Best value of the search's metric up to this epoch."""
     scores = models.JSONField()
     seconds = models.FloatField()
 

@@ -1,35 +1,89 @@
-"""What a round of a search reads; every query is by an index and none grows with the trials already told."""
+"""What a round of a search reads; every query is by an index, and none reads all the trials that were told."""
 
 from __future__ import annotations
 
-from statistics import fmean
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from django.db.models import Aggregate, Count, F, FloatField, QuerySet
+from django.db.models.functions import Now
+
+from gnn.plan import SearchPlan
 from gnn.protocol import Protocol
-from webapp.enums import ENDED_RUN_STATES, IN_FLIGHT_RUN_STATES, RunState
-from webapp.models import Baseline, FinalistRun, Search, Trial
-from webapp.selectors.searches import BASELINE_LABELS, metric_label
+from webapp.enums import ENDED_RUN_STATES, IN_FLIGHT_RUN_STATES, ArmName, RunState
+from webapp.models import Arm, Search, Trial, TrialEpoch, TrialRung
+
+FEWEST_FOR_MEDIAN = 5
+"""Other trials at an epoch, below which their median says little."""
 
 
-def ended_untold(search: Search) -> list[Trial]:
-    """Trials that ended since the last round, in the order they ended."""
-    return list(Trial.objects.filter(search=search, state__in=ENDED_RUN_STATES, told_order=None).order_by("finished_at", "number"))
+@dataclass(frozen=True)
+class Waiting:
+    """A trial at a rung's end, with how many of its arm that reached it are better."""
+
+    trial: Trial
+    better: int
 
 
-def trial_counts(search: Search) -> tuple[int, int]:
-    """How many trials are in flight, and how many were proposed so far (numbers run from 1 without gaps)."""
-    trials = Trial.objects.filter(search=search)
-    last = trials.order_by("-number").values_list("number", flat=True).first()
-    return trials.filter(state__in=IN_FLIGHT_RUN_STATES).count(), last or 0
+@dataclass(frozen=True)
+class RungStanding:
+    """One rung of an arm; ``waiting`` are the best that wait there, best first."""
+
+    arm: str
+    rung: int
+    scored: int
+    waiting: Sequence[Waiting]
 
 
-def completed_rewards(search: Search) -> list[float]:
-    protocol = Protocol.from_json(search.protocol)
-    scores = Trial.objects.filter(search=search, state=RunState.COMPLETED).values_list("scores", flat=True)
-    return [score[protocol.objective] for score in scores]
+def plan_of(search: Search) -> SearchPlan:
+    return SearchPlan.from_json(search.plan)
 
 
-def any_completed(search: Search) -> bool:
-    return Trial.objects.filter(search=search, state=RunState.COMPLETED).exists()
+def untold(search: Search) -> list[Trial]:
+    """Trials with a new outcome since the last round, in the order they reached it."""
+    states = (*ENDED_RUN_STATES, RunState.WAITING)
+    return list(Trial.objects.filter(search=search, state__in=states, told_order=None).order_by("finished_at", "number"))
+
+
+def in_flight(search: Search) -> int:
+    return Trial.objects.filter(search=search, state__in=IN_FLIGHT_RUN_STATES).count()
+
+
+def last_number(search: Search) -> int:
+    """Trials are numbered from 1 without gaps, whatever their arm."""
+    return Trial.objects.filter(search=search).order_by("-number").values_list("number", flat=True).first() or 0
+
+
+def rung_rewards(search: Search, arm: str, rung: int) -> list[float]:
+    return list(TrialRung.objects.filter(search=search, arm=arm, rung=rung).values_list("reward", flat=True))
+
+
+def rung_before(trials: Sequence[Trial]) -> dict[int, TrialRung]:
+    """Trial id -> what it had reached at the end of the rung before its current one."""
+    later = [trial.pk for trial in trials if trial.rung > 0]
+    return {row.trial_id: row for row in TrialRung.objects.filter(trial_id__in=later, rung=F("trial__rung") - 1)}
+
+
+def standings(search: Search, arms: Sequence[str], rungs: int, slots: int) -> list[RungStanding]:
+    """Every rung but the last of every arm, the highest first, with no more waiting trials than there are slots."""
+    found = []
+    for rung in reversed(range(rungs - 1)):
+        for arm in arms:
+            reached = TrialRung.objects.filter(search=search, arm=arm, rung=rung)
+            best = (
+                reached.filter(trial__state=RunState.WAITING, trial__rung=rung).select_related("trial").order_by("-reward", "trial__number")
+            )
+            waiting = [Waiting(row.trial, reached.filter(reward__gt=row.reward).count()) for row in best[:slots]]
+            found.append(RungStanding(arm, rung, reached.count() if waiting else 0, waiting))
+    return found
+
+
+def failed_count(search: Search) -> int:
+    return Trial.objects.filter(search=search, state=RunState.FAILED).count()
+
+
+def any_scored(search: Search) -> bool:
+    return Trial.objects.filter(search=search, state__in=(RunState.COMPLETED, RunState.WAITING)).exists()
 
 
 def last_failure(search: Search) -> str:
@@ -38,28 +92,43 @@ def last_failure(search: Search) -> str:
     return failed.values_list("message", flat=True).first() or ""
 
 
-def verdict(search: Search) -> str:
-    """One honest sentence: how the best finalist compares with the best baseline on test."""
-    objective = Protocol.from_json(search.protocol).objective
-    by_trial: dict[int, list[float]] = {}
-    for number, scores in FinalistRun.objects.filter(search=search, state=RunState.COMPLETED).values_list("trial__number", "test_scores"):
-        by_trial.setdefault(number, []).append(scores[objective])
-    baselines = {
-        BASELINE_LABELS[name]: scores[objective]
-        for name, scores in Baseline.objects.filter(search=search, state=RunState.COMPLETED).values_list("name", "test_scores")
-    }
-    if not by_trial:
-        return "The search is over, but no finalist could be retrained; see their messages."
-    # The winner is the trial that validation ranked first; picking it by test would report a lucky number.
-    number = Trial.objects.filter(search=search, number__in=by_trial).order_by("-reward", "number").values_list("number", flat=True)[0]
-    mean = fmean(by_trial[number])
-    seeds = f"mean of {len(by_trial[number])} seeds" if len(by_trial[number]) > 1 else "1 seed"
-    sentence = f"Trial {number} scores {mean:.4f} {metric_label(objective)} on test ({seeds})"
-    if not baselines:
-        return f"{sentence}; no baseline completed."
-    name, best = max(baselines.items(), key=lambda item: item[1])
-    if mean > best:
-        return f"{sentence}, {mean - best:.4f} above the best baseline, {name} ({best:.4f})."
-    if mean == best:
-        return f"{sentence}, no more than the best baseline, {name}: use {name}."
-    return f"{sentence}, {best - mean:.4f} below the best baseline, {name} ({best:.4f}): use {name}."
+def elapsed_seconds(search: Search) -> float:
+    """Wall clock since the start, by the database's clock."""
+    age = Search.objects.filter(pk=search.pk).annotate(age=Now() - F("created_at")).values_list("age", flat=True).get()
+    return float(age.total_seconds())
+
+
+def median_at_epoch(trial: Trial, epoch: int) -> float | None:
+    """Median over the other trials of the search and arm of the best score each had by ``epoch``; None while they are few."""
+    others = TrialEpoch.objects.filter(trial__search=trial.search_id, trial__arm=trial.arm, epoch=epoch, best__isnull=False).exclude(
+        trial=trial
+    )
+    row = others.aggregate(count=Count("id"), median=_Median("best"))
+    return row["median"] if row["count"] >= FEWEST_FOR_MEDIAN else None
+
+
+class _Median(Aggregate):
+    function = "percentile_cont"
+    template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
+    output_field = FloatField()
+
+
+def donors(trial: Trial) -> QuerySet[Trial]:
+    """Trials whose embeddings ``trial`` could start from, or is to replace: of the controller's arm and the same size."""
+    size = trial.architecture.get("node_dim")
+    mine = Trial.objects.filter(search=trial.search_id, arm=ArmName.CONTROLLER, architecture__node_dim=size)
+    return mine.exclude(embeddings_blob="").exclude(pk=trial.pk)
+
+
+def trained_elsewhere(search: Search, arm: str, keys: Sequence[str]) -> dict[str, Trial]:
+    """Architecture key -> a trial of another arm that ended on its first rung with a result to share."""
+    ended = Trial.objects.filter(search=search, key__in=keys, rung=0, state__in=(RunState.COMPLETED, RunState.FAILED), same_as=None)
+    return {trial.key: trial for trial in ended.exclude(arm=arm).exclude(failure__in=("lost", "error")).order_by("number")}
+
+
+def arms_of(search: Search) -> dict[str, Arm]:
+    return {arm.name: arm for arm in Arm.objects.filter(search=search)}
+
+
+def objective_of(search: Search) -> str:
+    return Protocol.from_json(search.protocol).objective

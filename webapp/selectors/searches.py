@@ -87,7 +87,7 @@ class Progress:
     @property
     def done(self) -> int:
         """Trials that used up budget, whether they gave a score or not."""
-        return self.by_state.get(RunState.COMPLETED, 0) + self.by_state.get(RunState.FAILED, 0)
+        return sum(self.by_state.get(state, 0) for state in (RunState.COMPLETED, RunState.WAITING, RunState.FAILED))
 
     @property
     def failed(self) -> int:
@@ -106,6 +106,11 @@ class Progress:
         return min(100.0, 100 * self.done / self.planned) if self.planned else 0.0
 
 
+def planned_total(search: Search) -> int:
+    """Trials that the controller and, beside it, random search may propose."""
+    return search.planned_trials * (2 if search.plan["random_arm"] else 1)
+
+
 def objective_of(search: Search) -> str:
     """The metric the search maximises, e.g. ``ndcg@20``."""
     return Protocol.from_json(search.protocol).objective
@@ -122,14 +127,15 @@ def progress(search: Search) -> Progress:
     runs = FinalistRun.objects.filter(search=search).aggregate(
         all=Count("id"), done=Count("id", filter=~Q(state__in=(RunState.QUEUED, RunState.RUNNING)))
     )
-    remaining = search.planned_trials - counts.get(RunState.COMPLETED, 0) - counts.get(RunState.FAILED, 0)
+    planned = planned_total(search)
+    remaining = planned - sum(counts.get(state, 0) for state in (RunState.COMPLETED, RunState.WAITING, RunState.FAILED))
     eta = None
     if search.state == SearchState.RUNNING and seconds is not None:
         # What runs now, not what was asked for: a search set to 8 workers may have 2.
         eta = max(0, remaining) * seconds / max(1, counts.get(RunState.RUNNING, 0))
     return Progress(
         state=search.state,
-        planned=search.planned_trials,
+        planned=planned,
         by_state=counts,
         best=None if best is None or best[1] is None else BestTrial(best[0], best[1], Architecture.of(best[2])),
         baselines=baseline_states(search),
@@ -242,14 +248,14 @@ class SearchRow:
 
     @property
     def percent(self) -> float:
-        return min(100.0, 100 * self.done / self.search.planned_trials) if self.search.planned_trials else 0.0
+        return min(100.0, 100 * self.done / planned_total(self.search))
 
 
 def search_rows(searches: Sequence[Search]) -> list[SearchRow]:
     """Add to each search what its trials have reached: one query for all of them."""
-    done = Count("id", filter=Q(state__in=(RunState.COMPLETED, RunState.FAILED)))
+    done = Count("id", filter=Q(state__in=(RunState.COMPLETED, RunState.WAITING, RunState.FAILED)))
     failed = Count("id", filter=Q(state=RunState.FAILED))
-    best = Max("reward", filter=Q(state=RunState.COMPLETED))
+    best = Max("reward", filter=~Q(state__in=(RunState.FAILED, RunState.STOPPED)))
     found = {
         row["search_id"]: row
         for row in Trial.objects.filter(search__in=[search.pk for search in searches])
@@ -266,8 +272,8 @@ def search_rows(searches: Sequence[Search]) -> list[SearchRow]:
 
 
 def _scored(search: Search) -> QuerySet[Trial]:
-    """Trials with a score of their own: a failed trial's reward is a penalty, not a score."""
-    return Trial.objects.filter(search=search, state=RunState.COMPLETED, reward__isnull=False)
+    """Trials with a score, also those on their way to the next rung: a failed trial's reward is a penalty, not a score."""
+    return Trial.objects.filter(search=search, reward__isnull=False).exclude(state__in=(RunState.FAILED, RunState.STOPPED))
 
 
 def validation_verdict(rows: Sequence[LeaderboardRow], objective: str) -> str:

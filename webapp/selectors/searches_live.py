@@ -54,7 +54,7 @@ def points_after(search: Search, *, cursor: int) -> tuple[list[CurvePoint], floa
     """Outcomes told after ``cursor``, oldest first, and the best score up to it."""
     rows = _told(search).filter(told_order__gt=cursor).order_by("told_order")
     points = [_point(*row) for row in rows.values_list("told_order", "number", "state", "reward", "failure")[:POINTS_AT_ONCE]]
-    best = _told(search).filter(told_order__lte=cursor, state=RunState.COMPLETED).aggregate(best=Max("reward"))["best"]
+    best = _told(search).filter(told_order__lte=cursor).exclude(state=RunState.FAILED).aggregate(best=Max("reward"))["best"]
     return points, best
 
 
@@ -92,6 +92,6 @@ def _told(search: Search) -> QuerySet[Trial]:
 
 def _point(order: int | None, number: int, state: str, reward: float | None, failure: str) -> CurvePoint:
     assert order is not None  # `_told` reads no others
-    if state == RunState.COMPLETED:
+    if state in (RunState.COMPLETED, RunState.WAITING):
         return CurvePoint(order, number, reward)
     return CurvePoint(order, number, None, str(Failure(failure).label) if failure else "Failed")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Case, Count, F, OrderBy, When
+from django.db.models import Case, Count, F, OrderBy, Q, When
 
 from gnn.catalogue import CATALOGUE, LABELS, describe
 from gnn.space import Architecture, choice_text
@@ -17,6 +17,8 @@ from webapp.selectors.searches import mean_and_sd
 
 PAGE_SIZES = (25, 50, 100)
 CURVE_EPOCHS = 20_000
+UNSCORED = (RunState.FAILED, RunState.STOPPED)
+"""A failed trial's reward is a penalty told to the controller, not a score."""
 
 SORTS: dict[str, tuple[OrderBy | str, ...]] = {
     "-number": ("-number",),
@@ -57,15 +59,13 @@ def trials_page(search: Search, *, state: str = "", sort: str = "-number", page:
     trials = Trial.objects.filter(search=search).defer("behaviour")
     if state:
         trials = trials.filter(state=state)
-    # A failed trial's reward is a penalty told to the controller; it must not be sorted among the scores.
-    trials = trials.annotate(shown=Case(When(state=RunState.COMPLETED, then="reward"))).order_by(*SORTS[sort])
+    trials = trials.annotate(shown=Case(When(~Q(state__in=UNSCORED), then="reward"))).order_by(*SORTS[sort])
     paginator = Paginator(trials, size)
     # The counts are already here: no second COUNT.
     paginator.__dict__["count"] = counts.get(state, 0) if state else sum(counts.values())
     found = paginator.get_page(page)
     rows = [
-        TrialRow(trial, describe(Architecture.of(trial.architecture)), trial.reward if trial.state == RunState.COMPLETED else None)
-        for trial in found
+        TrialRow(trial, describe(Architecture.of(trial.architecture)), None if trial.state in UNSCORED else trial.reward) for trial in found
     ]
     return TrialsPage(page=found, rows=rows, counts=counts, sort=sort, state=state, size=size)
 

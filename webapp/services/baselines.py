@@ -10,10 +10,16 @@ BASELINES = ("popularity", "itemknn", "gfcf", "ease", "ials")
 
 
 def baseline_complete(
-    baseline: Baseline, *, valid_scores: Mapping[str, float], test_scores: Mapping[str, float], train_seconds: float
+    baseline: Baseline, *, valid_scores: Mapping[str, float], test_scores: Mapping[str, float], test_users: bytes, train_seconds: float
 ) -> bool:
     """End the baseline with its scores; False when it is no longer this attempt's.
 
     Test scores are stored now, because nothing is chosen by them, and shown when the search has finished.
     """
-    return run_complete(baseline, valid_scores=dict(valid_scores), test_scores=dict(test_scores), train_seconds=train_seconds)
+    return run_complete(
+        baseline,
+        valid_scores=dict(valid_scores),
+        test_scores=dict(test_scores),
+        test_users=test_users,
+        train_seconds=train_seconds,
+    )

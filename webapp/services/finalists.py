@@ -2,15 +2,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from webapp.enums import RunState
+from django.db.models import QuerySet
+
+from webapp.enums import ArmName, RunState
 from webapp.models import FinalistRun, Search, Trial
 from webapp.queue import RUN_FINALIST, enqueue_on_commit
+from webapp.selectors.rounds import plan_of
 from webapp.services.runs import run_complete
 
 
 def finalists_choose(search: Search, *, count: int, seeds: Sequence[int]) -> list[Trial]:
-    """Pick the best trials by validation score and queue one run for each seed."""
-    trials = list(Trial.objects.filter(search=search, state=RunState.COMPLETED).order_by("-reward", "number")[:count])
+    """Pick the best trials, and the best one of random search beside them, by reward; queue one run for each seed."""
+    scored = Trial.objects.filter(search=search, state__in=(RunState.COMPLETED, RunState.WAITING), reward__isnull=False)
+    own = _best_first(search, scored.exclude(arm=ArmName.RANDOM))[:count]
+    trials = [*own, *_best_first(search, scored.filter(arm=ArmName.RANDOM))[:1]]
     for trial in trials:
         for seed in seeds:
             run = FinalistRun.objects.create(search=search, trial=trial, seed=seed)
@@ -18,13 +23,27 @@ def finalists_choose(search: Search, *, count: int, seeds: Sequence[int]) -> lis
     return trials
 
 
+def _best_first(search: Search, trials: QuerySet[Trial]) -> QuerySet[Trial]:
+    """By reward; where rungs have ever more data, a reward only compares with those of the same rung."""
+    rungs = plan_of(search).rungs
+    return trials.order_by(*(("-rung",) if rungs is not None and rungs.by == "data" else ()), "-reward", "number")
+
+
 def finalist_complete(
     run: FinalistRun,
     *,
     valid_scores: Mapping[str, float],
     test_scores: Mapping[str, float],
+    test_users: bytes,
     epochs: int,
     train_seconds: float,
 ) -> bool:
     """End one seed of a finalist with its scores; False when it is no longer this attempt's."""
-    return run_complete(run, valid_scores=dict(valid_scores), test_scores=dict(test_scores), epochs=epochs, train_seconds=train_seconds)
+    return run_complete(
+        run,
+        valid_scores=dict(valid_scores),
+        test_scores=dict(test_scores),
+        test_users=test_users,
+        epochs=epochs,
+        train_seconds=train_seconds,
+    )

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.db.models import F, Max
 from django.db.models.functions import Now
 
 from gnn.catalogue import check_trainable
+from gnn.catalogue.canonical import canonical
+from gnn.catalogue.rules import check_constraints
 from gnn.errors import SpaceError
+from gnn.plan import Budget, Constraints, SearchPlan
 from gnn.protocol import Protocol
-from gnn.space import SearchSpace
-from webapp.enums import ACTIVE_SEARCH_STATES, ENDED_RUN_STATES, IN_FLIGHT_RUN_STATES, DatasetState, RunState, SearchState
-from webapp.models import Baseline, ControllerState, Dataset, FinalistRun, Search, Trial
+from gnn.space import Architecture, SearchSpace
+from webapp.enums import ACTIVE_SEARCH_STATES, ENDED_RUN_STATES, IN_FLIGHT_RUN_STATES, ArmName, DatasetState, RunState, SearchState
+from webapp.models import Arm, Baseline, ControllerReport, Dataset, FinalistRun, Search, Trial, TrialRung
 from webapp.queue import ADVANCE_SEARCH, RUN_BASELINE, RUN_TRIAL, enqueue_on_commit
+from webapp.selectors.rounds import last_number, plan_of, rung_before
 from webapp.services.baselines import BASELINES
 from webapp.services.errors import Conflict
 from webapp.services.runs import RUN_TASKS, runs_enqueue
+from webapp.services.trials import trials_release_waiting
 
 CONTROLLER_NAMES = {
     "ppo": "Learns which choices pay off, in small careful steps (proximal policy optimisation). The default.",
@@ -45,8 +51,11 @@ def search_start(
     workers: int,
     seed: int,
     start_token: UUID,
+    plan: SearchPlan | None = None,
 ) -> Search:
     """Freeze everything into a Search, queue its baselines, and wake the controller.
+
+    Every arm may propose ``planned_trials``; without a ``plan`` it is ``SearchPlan()``.
 
     Pressing Start twice with the same ``start_token`` gives the same search.
 
@@ -55,6 +64,12 @@ def search_start(
         Conflict: the dataset is not READY, or another search was started with ``start_token``.
     """
     check_trainable(space)
+    plan = plan or SearchPlan()
+    if controller == "random":
+        plan = plan.model_copy(update={"random_arm": False})  # it is that arm already
+    plan.check(protocol)
+    if plan.constraints != Constraints():
+        check_constraints(space, plan.constraints, dataset.profile["users"], dataset.profile["items"], dataset.profile["pairs"])
     if controller not in CONTROLLER_NAMES:
         raise SpaceError(f"There is no controller '{controller}'; choose from {', '.join(CONTROLLER_NAMES)}.", field="controller")
     for field, value, low, high in (
@@ -77,10 +92,13 @@ def search_start(
         "planned_trials": planned_trials,
         "workers": workers,
         "seed": seed,
+        "plan": plan.to_json(),
     }
     try:
         with transaction.atomic():
             search = Search.objects.create(owner=owner, start_token=start_token, **frozen)
+            names = [ArmName.CONTROLLER, ArmName.MANUAL, *([ArmName.RANDOM] if plan.random_arm else [])]
+            Arm.objects.bulk_create([Arm(search=search, name=arm) for arm in names])
             for baseline_name in BASELINES:
                 baseline = Baseline.objects.create(search=search, name=baseline_name)
                 enqueue_on_commit(RUN_BASELINE, baseline.pk)
@@ -135,17 +153,64 @@ def search_stop(*, search_id: int) -> Search:
 
 @transaction.atomic
 def search_finish_now(*, search_id: int) -> Search:
-    """Propose nothing more: when the running trials end, the best are tested."""
+    """Propose nothing more; running trials end at their next epoch, and then the best are tested."""
     search = search_lock(search_id)
     if search.state != SearchState.RUNNING:
         raise Conflict(f"Search '{search.name}' is {search.get_state_display().lower()}; only a running search can finish early.")
-    asked = Trial.objects.filter(search=search).count()
-    if asked == 0:
+    if last_number(search) == 0:
         raise Conflict(f"Search '{search.name}' has no trial yet, so there is nothing to test. Stop it instead.")
-    search.planned_trials = asked
-    search.save(update_fields=["planned_trials"])
+    search_spend(search, reason="a person asked to finish now")
     enqueue_on_commit(ADVANCE_SEARCH, search.pk)
     return search
+
+
+@transaction.atomic
+def search_extend(*, search_id: int, trials: int = 0, budget: Budget | None = None) -> Search:
+    """Let a running or paused search propose ``trials`` more in each arm, or give it another budget.
+
+    Raises:
+        Conflict: the search is already testing its finalists, or over.
+        SpaceError: more trials than a search may have; ``field`` names it.
+    """
+    search = search_lock(search_id)
+    if search.state not in (SearchState.RUNNING, SearchState.PAUSED):
+        raise Conflict(f"Search '{search.name}' is {search.get_state_display().lower()}; clone it to search on.")
+    planned = search.planned_trials + trials
+    if trials < 0 or planned > MAX_TRIALS:
+        raise SpaceError(
+            f"A search may have up to {MAX_TRIALS} trials, and be extended by 0 or more; this would give {planned}.", field="trials"
+        )
+    plan = plan_of(search)
+    if budget is not None:
+        plan = plan.model_copy(update={"budget": budget})
+    search.planned_trials, search.plan, search.spent = planned, plan.to_json(), ""
+    search.save(update_fields=["planned_trials", "plan", "spent"])
+    enqueue_on_commit(ADVANCE_SEARCH, search.pk)
+    return search
+
+
+@transaction.atomic
+def search_enqueue(*, search_id: int, architecture: Architecture) -> Trial:
+    """Train an architecture that a person chose, before anything else the search proposes.
+
+    Raises:
+        Conflict: the search is not running or paused, or a trial has this architecture.
+        SpaceError: the architecture is not of the search's space.
+    """
+    search = search_lock(search_id)
+    if search.state not in (SearchState.RUNNING, SearchState.PAUSED):
+        raise Conflict(f"Search '{search.name}' is {search.get_state_display().lower()}, so nothing more can be trained in it.")
+    chosen = SearchSpace.from_json(search.space).architecture(architecture.to_json())
+    key = canonical(chosen).key
+    twin = Trial.objects.filter(search=search, key=key).order_by("number").first()
+    if twin is not None:
+        raise Conflict(f"Trial {twin.number} has this architecture already.")
+    number = last_number(search) + 1
+    seed = (int(key, 16) ^ search.seed) % 2**63
+    trial = Trial.objects.create(search=search, number=number, arm=ArmName.MANUAL, architecture=chosen.to_json(), key=key, seed=seed)
+    Arm.objects.filter(search=search, name=ArmName.MANUAL).update(proposed=F("proposed") + 1)
+    enqueue_on_commit(RUN_TRIAL, trial.pk)
+    return trial
 
 
 def search_fail(search: Search, *, message: str) -> None:
@@ -164,8 +229,15 @@ def search_finish(search: Search, *, message: str) -> None:
     _end(search, state=SearchState.FINISHED, message=message)
 
 
+def search_spend(search: Search, *, reason: str) -> None:
+    """Propose nothing more: running trials end at their next epoch."""
+    search.spent = reason
+    search.save(update_fields=["spent"])
+
+
 def search_begin_finishing(search: Search, *, message: str) -> None:
     """The budget is spent and finalists are queued."""
+    trials_release_waiting(search)
     search.state = SearchState.FINISHING
     search.message = message
     search.save(update_fields=["state", "message"])
@@ -173,6 +245,7 @@ def search_begin_finishing(search: Search, *, message: str) -> None:
 
 def _end(search: Search, *, state: SearchState, message: str) -> None:
     """Close the search and everything in flight; a worker in the middle of a run notices within an epoch."""
+    trials_release_waiting(search)
     for model in RUN_TASKS:
         model.objects.filter(search_id=search.pk, state__in=IN_FLIGHT_RUN_STATES).update(
             state=RunState.STOPPED, finished_at=Now(), lease_expires_at=None
@@ -185,48 +258,93 @@ def _end(search: Search, *, state: SearchState, message: str) -> None:
 
 @dataclass(frozen=True)
 class NewTrial:
-    """A proposal with its place in the search."""
+    """A proposal with its place in the search; ``same_as`` has its result already."""
 
+    arm: str
     number: int
     architecture: dict[str, Any]
     key: str
     behaviour: dict[str, Any]
     seed: int
+    same_as: Trial | None = None
 
 
-def search_record_round(
-    search: Search,
-    *,
-    told: Sequence[tuple[Trial, float | None]],
-    proposed: Sequence[NewTrial],
-    controller_state: bytes,
-) -> None:
-    """Write what a round told the controller and what it proposed; call inside the transaction that locked ``search``."""
-    last = (
-        Trial.objects.filter(search=search, told_order__isnull=False).order_by("-told_order").values_list("told_order", flat=True).first()
-    )
-    for order, (trial, reward) in enumerate(told, start=(last or 0) + 1):
-        trial.told_order = order
-        trial.reward = reward
+def search_record_told(search: Search, *, arms: Mapping[str, Arm], told: Sequence[tuple[Trial, float | None]]) -> None:
+    """Write what is told of each trial and add up what its arm has spent; call inside the transaction that locked ``search``."""
+    last = Trial.objects.filter(search=search, told_order__isnull=False).aggregate(last=Max("told_order"))["last"] or 0
+    before = rung_before([trial for trial, _ in told])
+    for order, (trial, reward) in enumerate(told, start=last + 1):
+        trial.told_order, trial.reward = order, reward
         trial.save(update_fields=["told_order", "reward"])
-    trials = Trial.objects.bulk_create(
-        [
-            Trial(
+        arm, earlier = arms[trial.arm], before.get(trial.pk)
+        arm.epochs += trial.epochs - (earlier.epochs if earlier else 0)
+        arm.seconds += (trial.train_seconds or 0.0) - (earlier.seconds if earlier else 0.0)
+        arm.stale += 1
+        scored = trial.state in (RunState.COMPLETED, RunState.WAITING)
+        if scored and reward is not None:
+            TrialRung.objects.create(
+                trial=trial,
                 search=search,
-                number=new.number,
-                architecture=new.architecture,
-                key=new.key,
-                behaviour=new.behaviour,
-                seed=new.seed,
+                arm=trial.arm,
+                rung=trial.rung,
+                epochs=trial.epochs,
+                seconds=trial.train_seconds or 0.0,
+                reward=reward,
             )
-            for new in proposed
-        ]
-    )
-    for trial in trials:
+            if arm.best_reward is None or reward > arm.best_reward:
+                arm.best_reward, arm.stale = reward, 0
+    for name in {trial.arm for trial, _ in told}:
+        arms[name].save(update_fields=["epochs", "seconds", "best_reward", "stale"])
+
+
+def arm_record(arm: Arm, *, state: bytes, proposed: int, told: int, exhausted: bool, report: Mapping[str, Any] | None) -> None:
+    """Write what a round made of an arm; call inside the transaction that locked its search."""
+    arm.state, arm.exhausted = state, exhausted
+    arm.proposed += proposed
+    arm.told += told
+    arm.save(update_fields=["state", "exhausted", "proposed", "told"])
+    if report is not None:
+        ControllerReport.objects.create(search_id=arm.search_id, told=arm.told, **report)
+
+
+def search_record_round(search: Search, *, promoted: Sequence[Trial], proposed: Sequence[NewTrial]) -> None:
+    """Queue promoted and new trials; call inside the transaction that locked ``search``."""
+    for trial in promoted:
+        Trial.objects.filter(pk=trial.pk).update(
+            state=RunState.QUEUED, rung=F("rung") + 1, told_order=None, finished_at=None, enqueued_at=Now()
+        )
         enqueue_on_commit(RUN_TRIAL, trial.pk)
-    if told or proposed:
-        ControllerState.objects.update_or_create(search=search, defaults={"data": controller_state})
+    trials = Trial.objects.bulk_create([_new_trial(search, new) for new in proposed])
+    for trial in trials:
+        if trial.same_as_id is None:
+            enqueue_on_commit(RUN_TRIAL, trial.pk)
+    if any(trial.same_as_id is not None for trial in trials):
+        enqueue_on_commit(ADVANCE_SEARCH, search.pk)
     Search.objects.filter(pk=search.pk).update(advanced_at=Now())
+
+
+def _new_trial(search: Search, new: NewTrial) -> Trial:
+    trial = Trial(
+        search=search,
+        arm=new.arm,
+        number=new.number,
+        architecture=new.architecture,
+        key=new.key,
+        behaviour=new.behaviour,
+        seed=new.seed,
+    )
+    if new.same_as is not None:
+        trial.same_as = new.same_as
+        for field in SHARED_RESULTS:
+            setattr(trial, field, getattr(new.same_as, field))
+    return trial
+
+
+SHARED_RESULTS = (
+    "state", "failure", "message", "scores", "parameters", "epochs", "best_epoch", "train_seconds", "latency_ms", "ending",
+    "started_at", "finished_at",
+)  # fmt: skip
+"""What a trial takes over from the one that had trained its architecture before."""
 
 
 def runs_all_ended(search: Search) -> bool:

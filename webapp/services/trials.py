@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from django.core.files.storage import default_storage
 from django.db import transaction
+from django.db.models.functions import Now
 
 from webapp.blobs import bytes_file
-from webapp.enums import SearchState
+from webapp.enums import Ending, RunState, SearchState
 from webapp.models import Search, Trial, TrialEpoch
+from webapp.queue import ADVANCE_SEARCH, enqueue_on_commit
+from webapp.selectors.rounds import donors, median_at_epoch
 from webapp.services.runs import lease_end, owned, run_complete
 
 
@@ -20,60 +25,124 @@ class Directive(enum.Enum):
     """Save a checkpoint and give the trial back."""
     ABANDON = enum.auto()
     """Stop at once and write nothing: another attempt owns the trial, or the search has ended."""
+    FINISH = enum.auto()
+    """End with what is reached: the search's budget is spent."""
+    PRUNE = enum.auto()
+    """End with what is reached: others were better at this epoch."""
 
 
 @transaction.atomic
-def trial_report_epoch(trial: Trial, *, epoch: int, loss: float, scores: Mapping[str, float], seconds: float) -> Directive:
-    """Write one point of the learning curve, renew the lease, and learn whether to go on."""
+def trial_report_epoch(
+    trial: Trial, *, epoch: int, loss: float, scores: Mapping[str, float], best: float, seconds: float, prune: bool
+) -> Directive:
+    """Write one point of the learning curve, renew the lease, and learn whether to go on.
+
+    ``best`` is the best value of the search's metric so far; with ``prune``, a trial whose best is below the median
+    of the others' at the same epoch is told to end.
+    """
     if not owned(trial).update(lease_expires_at=lease_end(), epochs=epoch):
         return Directive.ABANDON
     # An attempt that starts again writes its epochs over those of the lost one.
     TrialEpoch.objects.bulk_create(
-        [TrialEpoch(trial=trial, epoch=epoch, loss=loss, scores=dict(scores), seconds=seconds)],
+        [TrialEpoch(trial=trial, epoch=epoch, loss=loss, scores=dict(scores), best=best, seconds=seconds)],
         update_conflicts=True,
         unique_fields=["trial", "epoch"],
-        update_fields=["loss", "scores", "seconds"],
+        update_fields=["loss", "scores", "best", "seconds"],
     )
-    state = Search.objects.values_list("state", flat=True).get(pk=trial.search_id)
-    return Directive.PAUSE if state == SearchState.PAUSED else Directive.CONTINUE
+    state, spent = Search.objects.values_list("state", "spent").get(pk=trial.search_id)
+    if state == SearchState.PAUSED:
+        return Directive.PAUSE
+    if spent:
+        return Directive.FINISH
+    if prune:
+        median = median_at_epoch(trial, epoch)
+        if median is not None and best < median:
+            return Directive.PRUNE
+    return Directive.CONTINUE
 
 
 def trial_save_checkpoint(trial: Trial, *, checkpoint: bytes) -> None:
     """Keep the state of training in place of the checkpoint before it."""
-    before = trial.checkpoint_blob
-    saved = default_storage.save("checkpoint", bytes_file(checkpoint))
+    _replace_blob(trial, "checkpoint_blob", checkpoint)
+
+
+@transaction.atomic
+def trial_keep_embeddings(trial: Trial, *, embeddings: bytes, metric: str, score: float) -> None:
+    """Keep the node embeddings of a trained trial for later ones of its size to start from, unless those kept are better."""
+    for donor in donors(trial):
+        if donor.scores.get(metric, score) >= score:
+            return
+    for donor in donors(trial).select_for_update(of=("self",)):
+        Trial.objects.filter(pk=donor.pk).update(embeddings_blob="")
+        default_storage.delete(donor.embeddings_blob)
+    _replace_blob(trial, "embeddings_blob", embeddings)
+
+
+def _replace_blob(trial: Trial, field: str, content: bytes) -> None:
+    before = getattr(trial, field)
+    saved = default_storage.save(field.removesuffix("_blob"), bytes_file(content))
     if saved == before:
         return
-    if owned(trial).update(checkpoint_blob=saved):
-        trial.checkpoint_blob = saved
+    if owned(trial).update(**{field: saved}):
+        setattr(trial, field, saved)
         default_storage.delete(before)
     else:
         default_storage.delete(saved)
 
 
+@dataclass(frozen=True)
+class TrialResult:
+    """What training has reached: validation scores at the best epoch, and costs."""
+
+    scores: Mapping[str, float]
+    parameters: int
+    epochs: int
+    best_epoch: int
+    train_seconds: float
+    latency_ms: float | None = None
+
+    def columns(self) -> dict[str, Any]:
+        return {**vars(self), "scores": dict(self.scores)}
+
+
 @transaction.atomic
-def trial_complete(
-    trial: Trial,
-    *,
-    scores: Mapping[str, float],
-    parameters: int,
-    epochs: int,
-    best_epoch: int,
-    train_seconds: float,
-) -> bool:
-    """End the trial with its validation scores; False when it is no longer this attempt's."""
-    completed = run_complete(
-        trial,
-        scores=dict(scores),
-        parameters=parameters,
-        epochs=epochs,
-        best_epoch=best_epoch,
-        train_seconds=train_seconds,
-        checkpoint_blob="",
-    )
+def trial_complete(trial: Trial, *, result: TrialResult, ending: Ending) -> bool:
+    """End the trial with its result; False when it is no longer this attempt's."""
+    completed = run_complete(trial, ending=ending, checkpoint_blob="", **result.columns())
     if completed:
-        # A lost attempt may have gone further than the one that finished.
-        TrialEpoch.objects.filter(trial=trial, epoch__gt=epochs).delete()
+        _forget_epochs_after(trial, result.epochs)
         if trial.checkpoint_blob:
             default_storage.delete(trial.checkpoint_blob)
     return completed
+
+
+@transaction.atomic
+def trial_wait(trial: Trial, *, result: TrialResult) -> bool:
+    """Leave the trial at the end of its rung with its result, to be promoted or not; False when it is no longer this attempt's."""
+    waiting = owned(trial).update(state=RunState.WAITING, finished_at=Now(), lease_expires_at=None, **result.columns())
+    if waiting:
+        _forget_epochs_after(trial, result.epochs)
+        enqueue_on_commit(ADVANCE_SEARCH, trial.search_id)
+    return waiting == 1
+
+
+def _forget_epochs_after(trial: Trial, epochs: int) -> None:
+    # A lost attempt may have gone further than the one that finished.
+    TrialEpoch.objects.filter(trial=trial, epoch__gt=epochs).delete()
+
+
+@transaction.atomic
+def trial_inherit(trial: Trial) -> Trial | None:
+    """The trial whose embeddings this one starts from, noted on it; None if there is none of its size."""
+    donor = donors(trial).order_by("number").first()
+    if owned(trial).update(inherited_from=donor):
+        trial.inherited_from = donor
+    return donor
+
+
+def trials_release_waiting(search: Search) -> None:
+    """Complete the trials that wait at a rung with what they have reached: no place will open any more."""
+    waiting = Trial.objects.filter(search=search, state=RunState.WAITING)
+    for blob in waiting.exclude(checkpoint_blob="").values_list("checkpoint_blob", flat=True):
+        default_storage.delete(blob)
+    waiting.update(state=RunState.COMPLETED, ending=Ending.RUNG, checkpoint_blob="")

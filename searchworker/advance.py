@@ -1,0 +1,182 @@
+"""Advancing a search: read what ended, play a round of each arm, write what comes of it, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from django.db import transaction
+
+from gnn.catalogue.rules import catalogue_rules
+from gnn.plan import SearchPlan
+from gnn.protocol import Protocol
+from gnn.space import Architecture, SearchSpace
+from searchworker.controllers.base import Outcome
+from searchworker.reward import Measures, plan_reward
+from searchworker.rounds import FAILURES_BEFORE_GIVING_UP, Situation, budget_spent, derived_seed, divided, failed_reward, play_round
+from searchworker.rungs import is_promoted
+from webapp.enums import ArmName, RunState, SearchState
+from webapp.models import Arm, Search, Trial
+from webapp.selectors import rounds as round_selectors
+from webapp.selectors.verdicts import verdict
+from webapp.services import finalists, searches
+
+RANDOM_ARM = 1
+"""Tells the random arm's seed from those of trials and finalists."""
+
+
+@transaction.atomic
+def advance(search_id: int) -> None:
+    """Play one round; running it twice changes nothing."""
+    search = searches.search_lock(search_id)
+    if search.state == SearchState.RUNNING:
+        _advance_running(search)
+    elif search.state == SearchState.FINISHING and searches.runs_all_ended(search):
+        searches.search_finish(search, message=verdict(search))
+
+
+def _advance_running(search: Search) -> None:
+    protocol, plan, arms = Protocol.from_json(search.protocol), round_selectors.plan_of(search), round_selectors.arms_of(search)
+    # Counted before the new outcomes are read: a trial that ends in between still counts as in flight, and the
+    # round that its end wakes will tell it. The other way round it could be left out for good.
+    in_flight = round_selectors.in_flight(search)
+    untold = round_selectors.untold(search)
+    told = [(trial, _reward(search, trial, protocol, plan)) for trial in untold]
+    searches.search_record_told(search, arms=arms, told=told)
+    if not search.spent and (reason := _budget_spent(search, plan, arms)):
+        searches.search_spend(search, reason=reason)
+    slots = 0 if search.spent else search.workers - in_flight
+    promoted = _promotions(search, plan, protocol, arms, slots)
+    proposed = _play(search, plan, arms, told, slots - len(promoted))
+    searches.search_record_round(search, promoted=promoted, proposed=proposed)
+    if in_flight + len(promoted) + len(proposed) == 0:
+        _close(search, protocol, arms)
+    elif not round_selectors.any_scored(search):
+        _give_up_if_all_fail(search)
+
+
+def _reward(search: Search, trial: Trial, protocol: Protocol, plan: SearchPlan) -> float | None:
+    if trial.state == RunState.FAILED:
+        return failed_reward(trial.failure, round_selectors.rung_rewards(search, trial.arm, trial.rung))
+    costs = {"parameters": trial.parameters, "latency_ms": trial.latency_ms, "train_seconds": trial.train_seconds}
+    measured = {name: float(value) for name, value in costs.items() if value is not None}
+    return plan_reward(Measures({**trial.scores, **measured}), plan, protocol.objective)
+
+
+def _budget_spent(search: Search, plan: SearchPlan, arms: Mapping[str, Arm]) -> str:
+    own = arms[ArmName.CONTROLLER]
+    return budget_spent(
+        plan,
+        epochs=own.epochs,
+        elapsed=round_selectors.elapsed_seconds(search),
+        worker_seconds=sum(arm.seconds for arm in arms.values()),
+        best=own.best_reward,
+        stale=own.stale,
+    )
+
+
+def _promotions(search: Search, plan: SearchPlan, protocol: Protocol, arms: Mapping[str, Arm], slots: int) -> list[Trial]:
+    if plan.rungs is None or slots <= 0:
+        return []
+    rungs = len(plan.rungs.epochs(protocol.max_epochs))
+    promoted: list[Trial] = []
+    for standing in round_selectors.standings(search, list(arms), rungs, slots):
+        for waiting in standing.waiting:
+            if len(promoted) < slots and is_promoted(waiting.better, standing.scored, plan.rungs.factor):
+                promoted.append(waiting.trial)
+    return promoted
+
+
+def _play(
+    search: Search, plan: SearchPlan, arms: Mapping[str, Arm], told: Sequence[tuple[Trial, float | None]], slots: int
+) -> list[searches.NewTrial]:
+    """Let the controller of each arm learn what ended and propose for its share of the free slots."""
+    playing = [name for name in (ArmName.CONTROLLER, ArmName.RANDOM) if name in arms]
+    open_arms = {name: arms[name].proposed for name in playing if not arms[name].exhausted}
+    wanted = divided(slots, open_arms, search.planned_trials)
+    by_hand = [outcome for trial, reward in told if trial.arm == ArmName.MANUAL and (outcome := _outcome(trial, reward))]
+    profile = search.dataset.profile
+    rules = catalogue_rules(plan.constraints, profile["users"], profile["items"], profile["pairs"])
+    space, number = SearchSpace.from_json(search.space), round_selectors.last_number(search)
+    proposed: list[searches.NewTrial] = []
+    for name in playing:
+        arm = arms[name]
+        own = name == ArmName.CONTROLLER
+        outcomes = [outcome for trial, reward in told if trial.arm == name and (outcome := _outcome(trial, reward))]
+        observed = by_hand if own else []
+        if not outcomes and not observed and not wanted.get(name):
+            continue
+        round_ = play_round(
+            Situation(
+                space=space,
+                controller=search.controller if own else "random",
+                seed=search.seed if own else derived_seed(search.seed, RANDOM_ARM),
+                planned=search.planned_trials,
+                wanted=wanted.get(name, 0),
+                told=arm.told,
+                outcomes=outcomes,
+                observed=observed,
+                controller_state=None if arm.state is None else bytes(arm.state),
+                rules=rules,
+            )
+        )
+        keys = [rules.key(proposal.architecture) for proposal in round_.proposals]
+        known = round_selectors.trained_elsewhere(search, name, keys)
+        for proposal, key in zip(round_.proposals, keys, strict=True):
+            number += 1
+            proposed.append(
+                searches.NewTrial(
+                    arm=name,
+                    number=number,
+                    architecture=proposal.architecture.to_json(),
+                    key=key,
+                    behaviour=proposal.behaviour,
+                    # From the architecture, so that both arms would train it alike.
+                    seed=derived_seed(search.seed, int(key, 16)),
+                    same_as=known.get(key),
+                )
+            )
+        searches.arm_record(
+            arm,
+            state=round_.controller_state,
+            proposed=len(round_.proposals),
+            told=len(outcomes),
+            exhausted=round_.exhausted,
+            report=round_.report if own else None,
+        )
+    return proposed
+
+
+def _outcome(trial: Trial, reward: float | None) -> Outcome | None:
+    return None if reward is None else Outcome(Architecture.of(trial.architecture), trial.behaviour, reward, trial.rung)
+
+
+def _give_up_if_all_fail(search: Search) -> None:
+    failed = round_selectors.failed_count(search)
+    if failed >= FAILURES_BEFORE_GIVING_UP:
+        message = f"All {failed} trials so far failed. The last one: {round_selectors.last_failure(search)}"
+        searches.search_fail(search, message=message)
+
+
+def _close(search: Search, protocol: Protocol, arms: Mapping[str, Arm]) -> None:
+    """Nothing is in flight and nothing more may be: test the best, or say why there is nothing to test."""
+    if not round_selectors.any_scored(search):
+        searches.search_fail(search, message=_why_nothing_scored(search))
+        return
+    own = arms[ArmName.CONTROLLER]
+    chosen = finalists.finalists_choose(
+        search,
+        count=protocol.finalists,
+        seeds=[derived_seed(search.seed, 0, index) for index in range(protocol.finalist_seeds)],
+    )
+    reason = search.spent or (
+        f"all {own.proposed} architectures of the space were tried" if own.exhausted else f"the budget of {own.proposed} trials is spent"
+    )
+    searches.search_begin_finishing(search, message=f"Testing {len(chosen)} finalists: {reason}.")
+
+
+def _why_nothing_scored(search: Search) -> str:
+    if failed := round_selectors.failed_count(search):
+        return f"All {failed} trials failed. The last one: {round_selectors.last_failure(search)}"
+    if search.spent:
+        return f"Nothing was trained: {search.spent} before any trial ended."
+    return "No architecture of the space meets the constraints. Loosen them, or widen the space."

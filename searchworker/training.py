@@ -1,0 +1,205 @@
+"""Training a trial for the worker that owns it: reports after every epoch, checkpoints, rungs, folds."""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import partial
+from statistics import fmean
+
+from django.core.files.storage import default_storage
+from torch import Tensor
+
+from gnn.errors import Diverged, OutOfMemory, TrainError
+from gnn.latency import latency_ms
+from gnn.plan import SearchPlan
+from gnn.protocol import Protocol
+from gnn.space import Architecture
+from gnn.train import EpochReport
+from searchworker.celery import device_name, draining
+from searchworker.checkpoint import pack, unpack
+from searchworker.ownership import Abandoned, GivenBack
+from searchworker.prepared import PreparedCache, PreparedData
+from searchworker.reward import validation_measures
+from searchworker.rungs import Rung
+from searchworker.trial import Trained, train_architecture
+from webapp.enums import ArmName, Ending
+from webapp.models import Trial
+from webapp.selectors import rounds as round_selectors
+from webapp.selectors.datasets import dataset_interactions
+from webapp.services import runs, trials
+from webapp.services.trials import Directive
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT_EVERY_SECONDS = 60
+"""At most this much training is lost with a worker."""
+
+ENDINGS = {Directive.FINISH: Ending.BUDGET, Directive.PRUNE: Ending.MEDIAN}
+
+_prepared = PreparedCache()
+
+
+def train_trial(trial: Trial) -> None:
+    """Train a trial up to its rung, or on every fold, and write its result."""
+    protocol, plan = Protocol.from_json(trial.search.protocol), round_selectors.plan_of(trial.search)
+    if plan.reward == "k_fold":
+        trials.trial_complete(trial, result=_cross_validated(trial, protocol, plan), ending=Ending.PATIENCE)
+    else:
+        _run_rung(trial, protocol, plan)
+
+
+def _run_rung(trial: Trial, protocol: Protocol, plan: SearchPlan) -> None:
+    rung = Rung.of(plan, protocol, trial.rung)
+    data = prepared_data(trial, protocol, rung.share)
+    reporter = _TrialReporter(trial, rung, protocol.objective, prune=plan.median_stop)
+    trained = _train_trial(trial, data, protocol, plan, reporter)
+    if plan.inherit and trial.arm == ArmName.CONTROLLER:
+        score = trained.scores.values[protocol.objective]
+        trials.trial_keep_embeddings(trial, embeddings=pack({"nodes": trained.nodes.cpu()}), metric=protocol.objective, score=score)
+    result = _result(trained, data, protocol, plan)
+    if reporter.ending is None and rung.holds(trained.epochs):
+        trials.trial_wait(trial, result=result)
+    else:
+        whole = trained.epochs == protocol.max_epochs
+        trials.trial_complete(trial, result=result, ending=reporter.ending or (Ending.EPOCHS if whole else Ending.PATIENCE))
+
+
+def _result(trained: Trained, data: PreparedData, protocol: Protocol, plan: SearchPlan) -> trials.TrialResult:
+    graph = data.training.graph
+    return trials.TrialResult(
+        scores=validation_measures(trained.scores, protocol.objective, graph.user_degree.numpy()),
+        parameters=trained.parameters,
+        epochs=trained.epochs,
+        best_epoch=trained.best_epoch,
+        train_seconds=trained.seconds,
+        latency_ms=latency_ms(trained.scorer, graph, protocol.k) if plan.needs_latency else None,
+    )
+
+
+def _cross_validated(trial: Trial, protocol: Protocol, plan: SearchPlan) -> trials.TrialResult:
+    """Train once for each fold that does not test; mean scores, summed epochs and seconds."""
+    results: list[trials.TrialResult] = []
+    for part in protocol.each_valid_fold():
+        data = prepared_data(trial, part)
+        reporter = _FoldReporter(trial, protocol.objective, after=sum(result.epochs for result in results))
+        architecture = Architecture.of(trial.architecture)
+        trained = train_architecture(architecture, data.training, part, seed=trial.seed, device=device_name(), on_epoch=reporter)
+        results.append(_result(trained, data, part, plan))
+    latencies = [result.latency_ms for result in results if result.latency_ms is not None]
+    return trials.TrialResult(
+        scores={name: fmean(result.scores[name] for result in results) for name in results[0].scores},
+        parameters=results[0].parameters,
+        epochs=sum(result.epochs for result in results),
+        best_epoch=round(fmean(result.best_epoch for result in results)),
+        train_seconds=sum(result.train_seconds for result in results),
+        latency_ms=fmean(latencies) if latencies else None,
+    )
+
+
+def _train_trial(trial: Trial, data: PreparedData, protocol: Protocol, plan: SearchPlan, reporter: _TrialReporter) -> Trained:
+    """Train from the trial's checkpoint, or from the start where it has none that this version can read."""
+    train = partial(
+        train_architecture,
+        Architecture.of(trial.architecture),
+        data.training,
+        protocol,
+        seed=trial.seed,
+        device=device_name(),
+        on_epoch=reporter,
+    )
+    checkpoint = _read_blob(trial.checkpoint_blob)
+    if checkpoint is None:
+        return train(nodes=_inherited(trial) if plan.inherit and trial.arm == ArmName.CONTROLLER else None)
+    try:
+        return train(checkpoint=checkpoint)
+    except (OutOfMemory, Diverged):
+        raise
+    except TrainError as error:
+        log.warning("%s starts again, because its checkpoint cannot be used: %s", trial, error)
+        return train()
+
+
+def _inherited(trial: Trial) -> Tensor | None:
+    """Node embeddings of the best trial of the same size; None if there is none, or a better one has just taken its place."""
+    donor = trials.trial_inherit(trial)
+    try:
+        document = None if donor is None else _read_blob(donor.embeddings_blob)
+    except FileNotFoundError:
+        return None
+    return None if document is None else unpack(document)["nodes"]
+
+
+class _TrialReporter:
+    """Writes each epoch, and ends the training when its rung, the search or this worker wants it to."""
+
+    def __init__(self, trial: Trial, rung: Rung, metric: str, prune: bool) -> None:
+        self._trial = trial
+        self._rung = rung
+        self._metric = metric
+        self._prune = prune
+        self._saved_at = time.monotonic()
+        self.ending: Ending | None = None
+        """Why the search ended the training early."""
+
+    def __call__(self, report: EpochReport) -> bool:
+        directive = trials.trial_report_epoch(
+            self._trial,
+            epoch=report.epoch,
+            loss=report.loss,
+            scores=report.scores.values,
+            best=report.best.values[self._metric],
+            seconds=report.seconds,
+            prune=self._prune,
+        )
+        if directive is Directive.ABANDON:
+            raise Abandoned
+        if directive in ENDINGS:
+            self.ending = ENDINGS[directive]
+            return True
+        leaving = directive is Directive.PAUSE or draining.is_set()
+        at_rung = self._rung.ends_at(report.epoch)
+        if leaving or at_rung or time.monotonic() - self._saved_at > CHECKPOINT_EVERY_SECONDS:
+            trials.trial_save_checkpoint(self._trial, checkpoint=report.snapshot())
+            self._saved_at = time.monotonic()
+        if leaving:
+            raise GivenBack
+        return at_rung
+
+
+class _FoldReporter:
+    """Writes each epoch of one fold after those of the folds before it; a trial that is interrupted starts with the first fold again."""
+
+    def __init__(self, trial: Trial, metric: str, after: int) -> None:
+        self._trial = trial
+        self._metric = metric
+        self._after = after
+
+    def __call__(self, report: EpochReport) -> None:
+        directive = trials.trial_report_epoch(
+            self._trial,
+            epoch=self._after + report.epoch,
+            loss=report.loss,
+            scores=report.scores.values,
+            best=report.best.values[self._metric],
+            seconds=report.seconds,
+            prune=False,
+        )
+        if directive is Directive.ABANDON:
+            raise Abandoned
+        # Fewer folds would not compare with the others' mean, so a spent budget lets the trial end.
+        if directive is Directive.PAUSE or draining.is_set():
+            raise GivenBack
+
+
+def prepared_data(run: runs.Run, protocol: Protocol, share: float = 1.0) -> PreparedData:
+    """The split and graph of a run's dataset, kept between the runs of this process."""
+    dataset = run.search.dataset
+    return _prepared.get(dataset.data_blob, protocol, lambda: dataset_interactions(dataset), share)
+
+
+def _read_blob(name: str) -> bytes | None:
+    if not name:
+        return None
+    with default_storage.open(name) as file:
+        return bytes(file.read())
