@@ -3,7 +3,19 @@ from __future__ import annotations
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import path, re_path
 
-from webapp.views import accounts, dataset_mapping, dataset_removal, datasets, health, home, searches, spaces, trials, uploads
+from webapp.views import (
+    accounts,
+    dataset_files,
+    dataset_mapping,
+    dataset_removal,
+    datasets,
+    health,
+    home,
+    searches,
+    spaces,
+    trials,
+    uploads,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -18,6 +30,10 @@ urlpatterns = [
     path("datasets/<int:dataset_id>/", datasets.dataset_page, name="dataset"),
     path("datasets/<int:dataset_id>/mapping/", dataset_mapping.mapping, name="dataset_mapping"),
     path("datasets/<int:dataset_id>/preview/", dataset_mapping.preparation_preview, name="preparation_preview"),
+    path("datasets/<int:dataset_id>/version/", dataset_files.version_new, name="dataset_version_new"),
+    path("datasets/<int:dataset_id>/files/new/", dataset_files.file_new, name="dataset_file_new"),
+    path("datasets/<int:dataset_id>/files/<int:file_id>/", dataset_files.file_mapping, name="dataset_file"),
+    path("datasets/<int:dataset_id>/files/<int:file_id>/remove/", dataset_files.file_remove, name="dataset_file_remove"),
     path("datasets/<int:dataset_id>/cancel/", dataset_removal.dataset_stop, name="dataset_cancel"),
     path("datasets/<int:dataset_id>/delete/", dataset_removal.dataset_remove, name="dataset_delete"),
     path("spaces/", spaces.space_list, name="spaces"),

@@ -127,7 +127,7 @@ class RolesForm(forms.Form):
         return [
             ColumnHead(
                 column.name,
-                _type_words(column),
+                type_words(column),
                 self[f"role_{column.index}"] if self.has_columns else None,
                 *_hint(guesses.get(column.index)),
             )
@@ -161,7 +161,7 @@ class RolesForm(forms.Form):
         return cleaned
 
 
-def _type_words(column: Column) -> str:
+def type_words(column: Column) -> str:
     if column.timestamp_unit is not None:
         return str(_("times: %(unit)s") % {"unit": TIMESTAMP_UNITS[column.timestamp_unit]})
     if column.is_number:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
+
+from webapp.enums import FileKind
+from webapp.models import Dataset
 
 
 class UploadForm(forms.Form):
@@ -26,3 +31,11 @@ class UploadStartForm(forms.Form):
     filename = forms.CharField(max_length=1000, strip=False, error_messages={"required": _("Choose a file.")})
     size = forms.IntegerField(min_value=0, max_value=2**62)
     name = forms.CharField(max_length=200, required=False)
+    dataset = forms.ModelChoiceField(Dataset.objects.all(), required=False)
+    kind = forms.ChoiceField(choices=FileKind.choices, required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("dataset") is not None and not cleaned.get("kind"):
+            self.add_error("kind", _("Say what the file holds."))
+        return cleaned

@@ -13,7 +13,9 @@ from django.db.models.functions import Now
 
 from gnn.errors import DataError
 from webapp.blobs import PART_BYTES, blob_append, blob_file
+from webapp.enums import FileKind
 from webapp.models import Blob, Dataset, Upload
+from webapp.services.dataset_files import dataset_file_add
 from webapp.services.datasets import dataset_upload
 from webapp.services.errors import Conflict
 
@@ -23,8 +25,8 @@ KEEP_HOURS = 24
 """An upload that nobody goes on with is dropped after this."""
 
 
-def upload_start(*, owner: User, filename: str, size: int, name: str = "") -> Upload:
-    """Make room for a file of ``size`` bytes that becomes a dataset.
+def upload_start(*, owner: User, filename: str, size: int, name: str = "", dataset: Dataset | None = None, kind: str = "") -> Upload:
+    """Make room for a file of ``size`` bytes that becomes a dataset, or a further file of ``dataset``.
 
     Raises:
         DataError: it is larger than the server takes; nothing is stored.
@@ -32,7 +34,9 @@ def upload_start(*, owner: User, filename: str, size: int, name: str = "") -> Up
     size_check(filename=filename, size=size)
     filename = PurePath(filename).name[-255:] or "file"
     with transaction.atomic():
-        return Upload.objects.create(owner=owner, filename=filename, size=size, name=name[:200], blob=Blob.objects.create())
+        return Upload.objects.create(
+            owner=owner, filename=filename, size=size, name=name[:200], dataset=dataset, kind=kind, blob=Blob.objects.create()
+        )
 
 
 def upload_append(*, owner: User, upload_id: UUID, offset: int, data: bytes) -> Upload:
@@ -62,11 +66,11 @@ def upload_append(*, owner: User, upload_id: UUID, offset: int, data: bytes) -> 
 
 
 def upload_finish(*, owner: User, upload_id: UUID) -> Dataset:
-    """Turn a complete upload into the dataset it was meant for; asked again, give that one.
+    """Turn a complete upload into a dataset or into a further file of one; asked again, give that dataset.
 
     Raises:
         Upload.DoesNotExist: it was cancelled, or is another person's.
-        Conflict: bytes are missing.
+        Conflict: bytes are missing, or the dataset takes no further file.
         DataError: the file cannot be read; the upload is dropped.
     """
     try:
@@ -119,8 +123,11 @@ def _finish(owner: User, upload: Upload, blob: Blob) -> Dataset:
     upload.blob = None
     upload.save(update_fields=["blob", "touched_at"])
     file = blob_file(blob)
-    upload.dataset = dataset_upload(owner=owner, name=upload.name, filename=upload.filename, file=file)
-    upload.save(update_fields=["dataset"])
+    if upload.dataset is not None:
+        dataset_file_add(dataset_id=upload.dataset.pk, kind=FileKind(upload.kind), filename=upload.filename, file=file)
+    else:
+        upload.dataset = dataset_upload(owner=owner, name=upload.name, filename=upload.filename, file=file)
+        upload.save(update_fields=["dataset"])
     Blob.objects.filter(pk=blob.pk, name=None).delete()  # copied: files are kept elsewhere than here
     return upload.dataset
 

@@ -10,6 +10,8 @@ from django.forms import BoundField, Form
 from django.utils.html import json_script
 from django.utils.safestring import SafeString
 
+from webapp.models import DatasetFile
+
 register = template.Library()
 
 
@@ -39,6 +41,22 @@ def words(text: str) -> list[str]:
 @register.filter
 def get_field(form: Form, name: str) -> BoundField:
     return form[name]
+
+
+@register.filter
+def reading(file: DatasetFile) -> str:
+    """How a further file is read, in one line: ``user: uid, item: title``."""
+    mapping = file.mapping
+    if "attributes" in mapping:
+        names = [attribute["name"] for attribute in mapping["attributes"]]
+        more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+        return ", ".join(names[:8]) + more
+    pairs = [f"{role}: {_column(column)}" for role, column in mapping["columns"].items()]
+    return ", ".join([*pairs, *([f"{part} part"] if (part := mapping.get("part")) else [])])
+
+
+def _column(key: int | str) -> str:
+    return f"column {key + 1}" if isinstance(key, int) else key
 
 
 @register.filter

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from gnn.errors import DataError
@@ -23,6 +24,7 @@ from webapp.services.datasets import dataset_confirm
 from webapp.services.errors import Conflict
 from webapp.services.mapping_templates import template_remember
 from webapp.services.previews import preview_ask
+from webapp.views.formats import chosen_format
 
 EDITABLE_STATES = (DatasetState.UPLOADED, DatasetState.INVALID)
 
@@ -42,7 +44,7 @@ def mapping(request: HttpRequest, dataset_id: int) -> HttpResponse:
     owner = cast(User, request.user)
     before = Mapping.from_json(dataset.mapping) if dataset.mapping else None
     try:
-        detected = file_detected(dataset.source_blob, dataset.filename, **_choices(given, before))
+        detected = file_detected(dataset.source_blob, dataset.filename, **chosen_format(given, before))
     except (DataError, FileNotFoundError) as problem:
         context |= {"error": str(problem), "format": given or FormatForm()}
         return render(request, "datasets/mapping.html", context, status=422 if posted is not None else 200)
@@ -74,15 +76,6 @@ def preparation_preview(request: HttpRequest, dataset_id: int) -> HttpResponse:
     return render(request, "datasets/preview.html", {"preview": preview, "dataset": preview.dataset})
 
 
-def _choices(given: FormatForm | None, before: Mapping | None) -> dict[str, Any]:
-    if given is not None:
-        return given.choices()
-    if before is None:
-        return {}
-    shown = FormatForm(FormatForm.values(before))
-    return shown.choices() if shown.is_valid() else {}
-
-
 def _preview(request: HttpRequest, dataset: Dataset, chosen: Mapping, preparation: Preparation) -> PreparationPreview | None:
     try:
         return preview_ask(dataset_id=dataset.pk, mapping=chosen, preparation=preparation)
@@ -92,6 +85,9 @@ def _preview(request: HttpRequest, dataset: Dataset, chosen: Mapping, preparatio
 
 
 def _confirm(request: HttpRequest, dataset: Dataset, detected: Detected, chosen: Mapping, preparation: Preparation) -> HttpResponse:
+    if (unread := dataset.files.filter(mapping={}).first()) is not None:
+        messages.error(request, _("Say first how the columns of %(filename)s are read.") % {"filename": unread.filename})
+        return redirect("dataset_file", dataset.pk, unread.pk)
     try:
         dataset_confirm(dataset_id=dataset.pk, mapping=chosen, preparation=preparation)
     except Conflict as conflict:
