@@ -30,6 +30,7 @@ urlpatterns = [
     path("datasets/<int:dataset_id>/", datasets.dataset_page, name="dataset"),
     path("datasets/<int:dataset_id>/mapping/", dataset_mapping.mapping, name="dataset_mapping"),
     path("datasets/<int:dataset_id>/preview/", dataset_mapping.preparation_preview, name="preparation_preview"),
+    path("datasets/<int:dataset_id>/rejects.csv", datasets.rejects, name="dataset_rejects"),
     path("datasets/<int:dataset_id>/version/", dataset_files.version_new, name="dataset_version_new"),
     path("datasets/<int:dataset_id>/files/new/", dataset_files.file_new, name="dataset_file_new"),
     path("datasets/<int:dataset_id>/files/<int:file_id>/", dataset_files.file_mapping, name="dataset_file"),

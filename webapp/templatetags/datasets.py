@@ -34,6 +34,22 @@ def share(value: float) -> str:
 
 
 @register.filter
+def number(value: float) -> str:
+    """Whole numbers in full, others with four digits that count."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+
+
+@register.filter
+def signed(value: float) -> str:
+    return f"{value:+,}" if isinstance(value, int) else f"{value:+,.4g}"
+
+
+@register.filter
+def signed_share(value: float) -> str:
+    return f"{value:+.1%}"
+
+
+@register.filter
 def words(text: str) -> list[str]:
     return text.split()
 

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from pathlib import PurePath
+from typing import Any
+
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.core.files.storage import default_storage
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -9,8 +13,9 @@ from gnn.errors import DataError
 from webapp.charts.datasets import dataset_figures
 from webapp.enums import DatasetState
 from webapp.forms.datasets import UploadForm
-from webapp.models import Dataset
+from webapp.models import Dataset, DatasetFile
 from webapp.selectors.datasets import datasets_page
+from webapp.selectors.profile_changes import profile_changes
 from webapp.services.datasets import dataset_upload
 from webapp.uploads import FORM_BYTES, upload_limit_bytes
 from webapp.views.paging import page_numbers, search_text
@@ -48,11 +53,32 @@ def upload(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def dataset_page(request: HttpRequest, dataset_id: int) -> HttpResponse:
-    dataset = get_object_or_404(Dataset.objects.select_related("owner"), pk=dataset_id)
+    dataset = get_object_or_404(Dataset.objects.select_related("owner", "previous"), pk=dataset_id)
     if request.headers.get("HX-Request"):
         # The page asks while the dataset is read, and starts over once there is something else to show.
         if dataset.state == DatasetState.INGESTING:
             return HttpResponse(status=204)
         return HttpResponse(headers={"HX-Refresh": "true"})
-    figures = dataset_figures(dataset.profile) if dataset.state == DatasetState.READY else []
-    return render(request, "datasets/detail.html", {"dataset": dataset, "profile": dataset.profile, "figures": figures})
+    context: dict[str, Any] = {"dataset": dataset, "profile": dataset.profile}
+    if dataset.state == DatasetState.READY:
+        previous = dataset.previous
+        compared = previous is not None and previous.state == DatasetState.READY
+        context |= {
+            "figures": dataset_figures(dataset.profile),
+            "files": dataset.files.all(),
+            "versions": dataset.next_versions.order_by("id"),
+            "changes": profile_changes(previous.profile, dataset.profile) if previous is not None and compared else [],
+        }
+    return render(request, "datasets/detail.html", context)
+
+
+@require_safe
+def rejects(request: HttpRequest, dataset_id: int) -> FileResponse:
+    """The rejected rows of the dataset's first file, or of the further one that ``file`` names, as CSV; sent as it is read."""
+    row: Dataset | DatasetFile = get_object_or_404(Dataset, pk=dataset_id)
+    if (number := request.GET.get("file", "")) and number.isdecimal():
+        row = get_object_or_404(DatasetFile, pk=int(number[:18]), dataset=dataset_id)
+    if not row.rejects_blob or not default_storage.exists(row.rejects_blob):
+        raise Http404
+    name = f"{PurePath(row.filename).name.split('.')[0] or 'dataset'}-rejected-rows.csv"
+    return FileResponse(default_storage.open(row.rejects_blob), as_attachment=True, filename=name, content_type="text/csv; charset=utf-8")

@@ -94,7 +94,7 @@ def search_new(request: HttpRequest) -> HttpResponse:
         if form.is_valid() and (search := _start(request, form)) is not None:
             return redirect("search", search.pk)
     else:
-        form = SearchForm(initial={name: request.GET[name] for name in ("dataset", "space_source") if name in request.GET})
+        form = SearchForm(initial={name: request.GET[name] for name in ("dataset", "space_source", "split") if name in request.GET})
     context = {
         "form": form,
         "controllers": [(name, CONTROLLER_LABELS.get(name, name), help_text) for name, help_text in CONTROLLER_NAMES.items()],
