@@ -17,6 +17,10 @@ _TENSOR = "$tensor"
 _ARRAY = "$array"
 
 
+class StateError(ValueError):
+    """A stored controller state that this version, or this controller, cannot go on from."""
+
+
 def pack(state: dict[str, Any]) -> bytes:
     """Write nested dictionaries and lists of JSON-able values, torch tensors and numpy arrays.
 
@@ -47,14 +51,14 @@ def unpack(data: bytes) -> dict[str, Any]:
     """Read what :func:`pack` wrote.
 
     Raises:
-        ValueError: it is not such a document, or of another version.
+        StateError: it is not such a document, or of another version.
     """
     try:
         tensors, document = read_document(data, _KEY)
     except ValueError as error:
-        raise ValueError(f"These {len(data)} bytes are not a controller state: {error}.") from error
+        raise StateError(f"These {len(data)} bytes are not a controller state: {error}.") from error
     if document["schema"] != SCHEMA:
-        raise ValueError(f"The controller state has schema {document['schema']}, but this version reads {SCHEMA}.")
+        raise StateError(f"The controller state has schema {document['schema']}, but this version reads {SCHEMA}.")
 
     def restored(value: Any) -> Any:
         if isinstance(value, list):

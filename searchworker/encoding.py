@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
 
 from gnn.space import Architecture, SearchSpace
+
+Booleans = np.ndarray[Any, np.dtype[np.bool_]]
 
 INACTIVE = -1
 
@@ -36,6 +39,8 @@ class SpaceEncoding:
                 self.slots += len(decision.choices)
             self.choices[i, : len(decision.choices)] = first_slot[spec] + torch.arange(len(decision.choices))
             self.offered[i, : len(decision.choices)] = True
+        self.choices_of = [self.choices[i, : len(decision.choices)].numpy() for i, decision in enumerate(self.decisions)]
+        """Slots of the choices of each decision, D arrays."""
         position = {decision.name: i for i, decision in enumerate(self.decisions)}
         self._conditions = [
             [(position[parent], self._allowed(position[parent], allowed)) for parent, allowed in decision.when]
@@ -43,16 +48,16 @@ class SpaceEncoding:
         ]
         self._position_of = [{choice: i for i, choice in enumerate(decision.choices)} for decision in self.decisions]
 
-    def _allowed(self, parent: int, allowed: Sequence[object]) -> Tensor:
+    def _allowed(self, parent: int, allowed: Sequence[object]) -> Booleans:
         # One more entry than choices: INACTIVE (-1) indexes the last one, which is never allowed.
-        table = torch.zeros(self.width + 1, dtype=torch.bool)
+        table = np.zeros(self.width + 1, dtype=np.bool_)
         for i, choice in enumerate(self.decisions[parent].choices):
             table[i] = choice in allowed
         return table
 
-    def active(self, decision: int, rows: Tensor) -> Tensor:
+    def active(self, decision: int, rows: np.ndarray[Any, np.dtype[np.int64]]) -> Booleans:
         """Which of ``rows`` [B, D] make ``decision`` apply, as booleans [B]; only earlier decisions are read."""
-        active = torch.ones(len(rows), dtype=torch.bool)
+        active = np.ones(len(rows), dtype=np.bool_)
         for parent, allowed in self._conditions[decision]:
             active &= allowed[rows[:, parent]]
         return active

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from gnn.errors import SpaceError
-from gnn.space import SearchSpace
+from gnn.space import PLAIN_RULES, SearchSpace, SpaceRules
 from searchworker.controllers.base import Controller
+from searchworker.controllers.evolution import Evolution
 from searchworker.controllers.ppo import Ppo
 from searchworker.controllers.random_search import RandomSearch
 from searchworker.controllers.reinforce import Reinforce
+from searchworker.controllers.tpe import Tpe
 
-CONTROLLERS: dict[str, type[Controller]] = {controller.name: controller for controller in (RandomSearch, Reinforce, Ppo)}
+CONTROLLERS: dict[str, type[Controller]] = {controller.name: controller for controller in (RandomSearch, Reinforce, Ppo, Evolution, Tpe)}
 
 
-def make_controller(name: str, space: SearchSpace, seed: int, total: int) -> Controller:
+def make_controller(name: str, space: SearchSpace, seed: int, total: int, rules: SpaceRules = PLAIN_RULES) -> Controller:
     """Build the controller of a new search of ``total`` planned trials.
 
     Raises:
@@ -20,4 +22,4 @@ def make_controller(name: str, space: SearchSpace, seed: int, total: int) -> Con
     """
     if name not in CONTROLLERS:
         raise SpaceError(f"There is no controller '{name}'; choose from {', '.join(CONTROLLERS)}.", field="controller")
-    return CONTROLLERS[name](space, seed, total)
+    return CONTROLLERS[name](space, seed, total, rules)

@@ -1,4 +1,4 @@
-"""What REINFORCE and PPO share: drawing from the policy without repeats, the collapse alarm, and the state."""
+"""What REINFORCE and PPO share: drawing from the policy without repeats, the memory, the collapse alarm, and the state."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gnn.space import SearchSpace
+from gnn.space import PLAIN_RULES, Architecture, SearchSpace, SpaceRules
 from searchworker.controllers.base import Controller, Outcome, Proposal
-from searchworker.encoding import SpaceEncoding
+from searchworker.controllers.memory import Entry, Memory
+from searchworker.encoding import INACTIVE, SpaceEncoding
 from searchworker.policy import Draw, Policy
 
 USUAL_TRIALS = 100
 """Length of a search at which the learning rate is as stated; it changes with the inverse root of the length."""
 ADAM_EPSILON = 1e-5
 DRAWS = 16
-"""Architectures drawn together; later ones only count when the earlier ones were repeats."""
-ROUNDS = 4
+"""Architectures drawn together; later ones only count when the earlier ones were taken."""
+ROUNDS = 12
 """Rounds of draws, each at a higher temperature, before a proposal is filled by random search."""
-ROUND_TEMPERATURE = 1.5
+ROUND_TEMPERATURE = 1.15
 REPEAT_DECAY = 0.8
 """Memory of the running repeat rate, per ask."""
 ALARM = 0.5
@@ -29,47 +30,51 @@ ALARM = 0.5
 ALARM_BOOST = 4.0
 """At full alarm the entropy bonus is this much larger, on top."""
 MARGINAL_SAMPLES = 256
+WARM_STEPS = 60
+WARM_ENTROPY = 0.6
+"""Share of the uniform entropy below which earlier searches stop narrowing the policy."""
 
 
 class LearnedController(Controller):
     """A controller with a policy network, an Adam optimiser and its own generators.
 
-    Repeats that the policy draws are counted. When the running repeat rate passes ``ALARM`` the policy has
-    collapsed onto what it already knows: :attr:`alarm` grows from 0 to 1 and the controllers raise their
-    entropy bonus with it, until new architectures are drawn again.
+    It learns from a memory of the latest outcomes, and from the best ones of the whole search (the elite), which stay
+    for as long as they are above the average of the others and then speak for themselves only, never against.
+
+    An architecture that the policy draws again is not trained again: its reward is known, and enters
+    the memory as if it had just been told. When the running rate of such repeats (and of architectures that may not
+    be trained) passes ``ALARM``, the policy has collapsed onto what it already knows: :attr:`alarm` grows from 0
+    to 1 and the controllers raise their entropy bonus with it, until new architectures are drawn again.
     """
 
     learning_rate: ClassVar[float]
     """Adam's, for a search of ``USUAL_TRIALS``."""
     memory: ClassVar[int]
-    """Outcomes kept for updates."""
+    """Latest outcomes kept for updates."""
+    elite: ClassVar[int]
+    """Best outcomes kept for updates."""
     entropy_bonus: ClassVar[tuple[float, float]]
     """Weight of the mean entropy of a decision at the start and at the end of the search."""
 
-    def __init__(self, space: SearchSpace, seed: int, total: int) -> None:
-        super().__init__(space, seed, total)
+    def __init__(self, space: SearchSpace, seed: int, total: int, rules: SpaceRules = PLAIN_RULES) -> None:
+        super().__init__(space, seed, total, rules)
         self._encoding = SpaceEncoding(space)
         self._torch_generator = torch.Generator().manual_seed(seed)
         self._policy = Policy(self._encoding, self._torch_generator)
-        # A short search must commit early, a long one can afford to look around first.
-        haste = min(2.0, max(0.5, math.sqrt(USUAL_TRIALS / total)))
-        self._optimiser = torch.optim.Adam(self._policy.parameters(), lr=haste * self.learning_rate, eps=ADAM_EPSILON)
+        self._optimiser = self._new_optimiser()
         self.repeat_rate = 0.0
-        decisions = len(self._encoding.decisions)
-        # The latest outcomes, oldest first: rows [M, D], log-probabilities at the time of asking [M, D], rewards [M].
-        self._rows = torch.zeros(0, decisions, dtype=torch.long)
-        self._behaviours = torch.zeros(0, decisions)
-        self._rewards = torch.zeros(0, dtype=torch.float64)
+        self._latest = Memory(self.memory)
+        self._best = Memory(self.elite)
+
+    def _new_optimiser(self) -> torch.optim.Adam:
+        # A short search must commit early, a long one can afford to look around first.
+        haste = min(2.0, max(0.5, math.sqrt(USUAL_TRIALS / self.total)))
+        return torch.optim.Adam(self._policy.parameters(), lr=haste * self.learning_rate, eps=ADAM_EPSILON)
 
     @property
     def alarm(self) -> float:
-        """0 while new architectures are drawn, growing to 1 when every draw is a repeat."""
+        """0 while new architectures are drawn, growing to 1 when no draw is of use."""
         return max(0.0, self.repeat_rate - ALARM) / (1 - ALARM)
-
-    @property
-    def progress(self) -> float:
-        """Share of the planned trials that have been told, at most 1."""
-        return min(1.0, (len(self._asked) - len(self._in_flight)) / self.total)
 
     def _propose(self, n: int) -> list[Proposal]:
         proposals: list[Proposal] = []
@@ -87,10 +92,18 @@ class LearnedController(Controller):
                     proposals.append(Proposal(architecture, self._behaviour(draw, i)))
                 else:
                     repeats += 1
+                    self._recall(architecture, draw.rows[i], draw.log_probs[i])
         if drawn:
             self.repeat_rate += (1 - REPEAT_DECAY) * (repeats / drawn - self.repeat_rate)
-        proposals += [self._filler() for _ in range(n - len(proposals))]
+        while len(proposals) < n and (filler := self._claim_random()) is not None:
+            proposals.append(Proposal(filler, self._uniform_behaviour(filler)))
         return proposals
+
+    def _recall(self, architecture: Architecture, row: Tensor, log_probs: Tensor) -> None:
+        """Answer a repeated draw from the table of rewards."""
+        number = self._number(architecture)
+        if rungs := self._rungs.get(number):
+            self._latest.put(number, Entry(row, log_probs, self._rewards[number], rungs - 1))
 
     def _behaviour(self, draw: Draw, i: int) -> dict[str, Any]:
         active = [(j, decision.name) for j, decision in enumerate(self._encoding.decisions) if draw.rows[i, j] >= 0]
@@ -101,18 +114,21 @@ class LearnedController(Controller):
             "value": float(draw.values[i, 0]),
         }
 
-    def _filler(self) -> Proposal:
-        architecture = self._claim_random()
-        choices = {decision.name: len(decision.choices) for decision in self._encoding.decisions if decision.name in architecture}
-        entropies = {name: float(torch.tensor(float(count)).log()) for name, count in choices.items()}
-        return Proposal(architecture, {"log_probs": {name: -e for name, e in entropies.items()}, "entropies": entropies, "value": 0.0})
+    def _uniform_behaviour(self, architecture: Architecture) -> dict[str, Any]:
+        entropies = {d.name: math.log(len(d.choices)) for d in self._encoding.decisions if d.name in architecture}
+        return {"log_probs": {name: -entropy for name, entropy in entropies.items()}, "entropies": entropies, "value": 0.0}
 
-    def _learn(self, outcome: Outcome) -> None:
-        log_probs = outcome.behaviour["log_probs"]
-        behaviour = [log_probs.get(decision.name, 0.0) for decision in self._encoding.decisions]
-        self._rows = _appended(self._rows, self._encoding.row(outcome.architecture), self.memory)
-        self._behaviours = _appended(self._behaviours, behaviour, self.memory)
-        self._rewards = _appended(self._rewards, outcome.reward, self.memory)
+    def _learn(self, outcome: Outcome, number: int) -> None:
+        row = torch.tensor(self._encoding.row(outcome.architecture))
+        if outcome.behaviour:
+            log_probs = outcome.behaviour["log_probs"]
+            behaviour = torch.tensor([log_probs.get(decision.name, 0.0) for decision in self._encoding.decisions])
+        else:  # chosen by others: as if the policy had drawn it now
+            with torch.no_grad():
+                behaviour = self._policy.evaluate(row[None]).log_probs[0]
+        entry = Entry(row, behaviour, outcome.reward, outcome.rung)
+        self._latest.put(number, entry)
+        self._best.put_best(number, entry, self._standings)
         self._update()
 
     @abstractmethod
@@ -128,6 +144,21 @@ class LearnedController(Controller):
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self._policy.parameters(), 1.0)
         self._optimiser.step()
+
+    def _warm(self, examples: list[tuple[Architecture, float]]) -> None:
+        """Raise the probability of the examples (weighted cross-entropy), while every decision stays open."""
+        rows = torch.tensor([self._encoding.row(architecture) for architecture, _ in examples])
+        weights = torch.tensor([weight for _, weight in examples])
+        for _ in range(WARM_STEPS):
+            now = self._policy.evaluate(rows)
+            if bool((now.entropies.sum(1) < WARM_ENTROPY * self._uniform_entropy(rows)).any()):
+                break
+            self._step(-(weights[:, None] * now.log_probs).sum() / (weights[:, None] * now.active).sum())
+        self._optimiser = self._new_optimiser()
+
+    def _uniform_entropy(self, rows: Tensor) -> Tensor:
+        """Entropy [B] of random search along the active decisions of rows [B, D]."""
+        return ((rows != INACTIVE) * self._encoding.offered.sum(1).log()).sum(1)
 
     def marginals(self) -> dict[str, list[float]]:
         """Mean distribution of each decision over a fixed batch of samples that make it active.
@@ -147,9 +178,8 @@ class LearnedController(Controller):
             "policy": {name: value.clone() for name, value in self._policy.state_dict().items()},
             "optimiser": {str(i): {name: value.clone() for name, value in slots.items()} for i, slots in optimiser.items()},
             "repeat_rate": self.repeat_rate,
-            "rows": self._rows.to(torch.int16),
-            "behaviours": self._behaviours,
-            "rewards": self._rewards,
+            "latest": self._latest.state_dict(),
+            "best": self._best.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -160,11 +190,5 @@ class LearnedController(Controller):
         slots = {int(i): {name: value.clone() for name, value in values.items()} for i, values in state["optimiser"].items()}
         self._optimiser.load_state_dict({"state": slots, "param_groups": groups})
         self.repeat_rate = state["repeat_rate"]
-        self._rows = state["rows"].long()
-        self._behaviours = state["behaviours"]
-        self._rewards = state["rewards"]
-
-
-def _appended(memory: Tensor, entry: list[int] | list[float] | float, limit: int) -> Tensor:
-    """A new tensor with ``entry`` at the end of ``memory``, cut to the latest ``limit``."""
-    return torch.cat([memory, torch.tensor([entry], dtype=memory.dtype)])[-limit:]
+        self._latest.load_state_dict(state["latest"])
+        self._best.load_state_dict(state["best"])

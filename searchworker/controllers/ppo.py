@@ -6,10 +6,9 @@ from typing import Any, ClassVar
 
 import torch
 
-from gnn.space import SearchSpace
-from searchworker.controllers.base import Outcome
+from gnn.space import PLAIN_RULES, SearchSpace, SpaceRules
 from searchworker.controllers.learned import LearnedController
-from searchworker.policy import RunningMoments, clipped_surrogate, generalised_advantages, normalised
+from searchworker.policy import clipped_surrogate, generalised_advantages, normalised
 
 
 class Ppo(LearnedController):
@@ -23,6 +22,7 @@ class Ppo(LearnedController):
     learning_rate = 0.014
     entropy_bonus = (0.05, 0.005)
     memory = 8
+    elite = 4
     batch = 4
     """New outcomes per update; small, as a whole search may have twenty."""
     epochs = 8
@@ -32,29 +32,25 @@ class Ppo(LearnedController):
     gae_decay = 0.95
     value_weight = 0.5
 
-    def __init__(self, space: SearchSpace, seed: int, total: int) -> None:
-        super().__init__(space, seed, total)
+    def __init__(self, space: SearchSpace, seed: int, total: int, rules: SpaceRules = PLAIN_RULES) -> None:
+        super().__init__(space, seed, total, rules)
         self._pending = 0
-        self._moments = RunningMoments()
-
-    def _learn(self, outcome: Outcome) -> None:
-        self._moments.update(outcome.reward)
-        super()._learn(outcome)
 
     def _update(self) -> None:
         self._pending += 1
         if self._pending < self.batch:
             return
         self._pending = 0
-        rewards = self._moments.standardised(self._rewards)
+        batch = self._latest.with_elite(self._best, self._standings)
         with torch.no_grad():
-            before = self._policy.evaluate(self._rows)
-            raw = generalised_advantages(rewards, before.values, before.active, self.gae_decay)
+            before = self._policy.evaluate(batch.rows)
+            raw = generalised_advantages(batch.standings, before.values, before.active, self.gae_decay)
         returns = raw + before.values
         advantages = normalised(raw, before.active)
+        advantages = torch.where(batch.elite[:, None], advantages.clamp(min=0), advantages)
         for _ in range(self.epochs):
-            now = self._policy.evaluate(self._rows)
-            surrogate = clipped_surrogate(now.log_probs, self._behaviours, advantages, now.active, self.clip)
+            now = self._policy.evaluate(batch.rows)
+            surrogate = clipped_surrogate(now.log_probs, batch.behaviours, advantages, now.active, self.clip)
             entropy = now.entropies[now.active].mean()
             value_loss = (now.values - returns)[now.active].square().mean()
             loss = surrogate.loss - self._entropy_weight() * entropy + self.value_weight * value_loss
@@ -73,9 +69,8 @@ class Ppo(LearnedController):
         }
 
     def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {"pending": self._pending, "moments": self._moments.state_dict()}
+        return super().state_dict() | {"pending": self._pending}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         self._pending = state["pending"]
-        self._moments.load_state_dict(state["moments"])

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from gnn.space import Architecture
 from searchworker.controllers.base import Controller, Outcome, Proposal
 
 
 class RandomSearch(Controller):
-    """Draws every active decision uniformly; rewards change nothing."""
+    """Draws every active decision uniformly; rewards and earlier searches change nothing."""
 
     name: ClassVar[str] = "random"
 
     def _propose(self, n: int) -> list[Proposal]:
-        return [Proposal(self._claim_random(), {}) for _ in range(n)]
+        proposals: list[Proposal] = []
+        while len(proposals) < n and (architecture := self._claim_random()) is not None:
+            proposals.append(Proposal(architecture, {}))
+        return proposals
 
-    def _learn(self, outcome: Outcome) -> None:
+    def _learn(self, outcome: Outcome, number: int) -> None:
+        pass
+
+    def _warm(self, examples: list[tuple[Architecture, float]]) -> None:
         pass
 
     def marginals(self) -> dict[str, list[float]]:

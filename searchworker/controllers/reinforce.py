@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import torch
-
 from searchworker.controllers.learned import LearnedController
-from searchworker.policy import REWARD_BOUND, normalised
+from searchworker.policy import relative
 
 
 class Reinforce(LearnedController):
     """Ascends the gradient of the expected reward, estimated on the outcomes in the memory.
 
-    The baseline is the memory's mean reward and its deviation the unit, so both follow the policy as it gets
+    The baseline is the mean standing of the latest and their deviation the unit, so both follow the policy as it gets
     better. An outcome counts by how likely the policy still is to draw it, compared with when it was asked
     for (importance weight, cut at 1): it can be used again, may come late, and fades when left behind.
     """
@@ -22,20 +20,23 @@ class Reinforce(LearnedController):
     learning_rate = 0.01
     entropy_bonus = (0.5, 0.05)
     memory = 16
+    elite = 4
     warm_up = 4
     """Outcomes before the first update; fewer give no baseline to speak of."""
+    steps = 1
 
     def _update(self) -> None:
-        if len(self._rewards) < self.warm_up:
+        if len(self._latest) < self.warm_up:
             return
-        everything = torch.ones(len(self._rewards), dtype=torch.bool)
-        advantages = normalised(self._rewards, everything).clamp(-REWARD_BOUND, REWARD_BOUND).float()
-        now = self._policy.evaluate(self._rows)
-        log_probs = now.log_probs.sum(1)
-        weights = (log_probs - self._behaviours.sum(1)).exp().clamp(max=1).detach()
-        entropy = now.entropies[now.active].mean()
-        loss = -(weights * advantages * log_probs).mean() - self._entropy_weight() * entropy
-        self._step(loss)
+        batch = self._latest.with_elite(self._best, self._standings)
+        advantages = relative(batch.standings, batch.elite)
+        for _ in range(self.steps):
+            now = self._policy.evaluate(batch.rows)
+            log_probs = now.log_probs.sum(1)
+            weights = (log_probs - batch.behaviours.sum(1)).exp().clamp(max=1).detach()
+            entropy = now.entropies[now.active].mean()
+            loss = -(weights * advantages * log_probs).mean() - self._entropy_weight() * entropy
+            self._step(loss)
         self.diagnostics = {
             "loss": loss.item(),
             "mean_advantage": advantages.mean().item(),

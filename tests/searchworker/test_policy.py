@@ -13,7 +13,6 @@ from searchworker.encoding import INACTIVE, SpaceEncoding
 from searchworker.policy import (
     LOGIT_BOUND,
     Policy,
-    RunningMoments,
     clipped_surrogate,
     generalised_advantages,
     normalised,
@@ -157,13 +156,3 @@ def test_normalised_advantages_have_mean_zero_and_one_alone_is_kept() -> None:
     assert not result[~mask].any()
     assert normalised(torch.tensor([[3.0, 7.0]]), torch.tensor([[True, False]])).tolist() == [[3.0, 0.0]]
     assert normalised(torch.full((1, 3), 4.0), torch.ones(1, 3, dtype=torch.bool)).tolist() == [[0.0, 0.0, 0.0]]
-
-
-def test_running_moments_are_those_of_all_rewards() -> None:
-    rewards = np.random.default_rng(0).normal(0.2, 0.03, size=50)
-    moments = RunningMoments()
-    assert moments.std == 0
-    for reward in rewards:
-        moments.update(float(reward))
-    assert moments.mean == pytest.approx(rewards.mean())
-    assert moments.std == pytest.approx(rewards.std())
