@@ -28,6 +28,30 @@ class Comparison:
     """Limits of the bootstrap confidence interval of the difference, over users."""
     p_value: float
     """Of Wilcoxon's signed-rank test; 1 where the models are equal for every user."""
+    confidence: float = 0.95
+
+    @property
+    def separable(self) -> bool:
+        """Whether the interval leaves no doubt which model is ahead."""
+        return self.low > 0 or self.high < 0
+
+
+def align(users: Array, ours: Array, their_users: Array, theirs: Array) -> tuple[Array, Array]:
+    """The values of two models in the same order of users, as :func:`compare` wants them.
+
+    Args:
+        users, their_users: what each value belongs to, codes or ids, each user once, [users].
+
+    Raises:
+        DataError: the models were not judged on the same users.
+    """
+    order, their_order = np.argsort(users), np.argsort(their_users)
+    if not np.array_equal(users[order], their_users[their_order]):
+        missing = len(np.setxor1d(users, their_users))
+        raise DataError(
+            f"The models were not judged on the same users: {missing:,} of {len(users):,} and {len(their_users):,} are of one alone."
+        )
+    return ours[order], theirs[their_order]
 
 
 def compare(ours: Array, theirs: Array, *, confidence: float = 0.95, seed: int = 0) -> Comparison:
@@ -45,8 +69,23 @@ def compare(ours: Array, theirs: Array, *, confidence: float = 0.95, seed: int =
     generator = np.random.default_rng(seed)
     rows = max(1, VALUES_AT_ONCE // n)
     resampled = [
-        difference[generator.integers(0, n, (min(rows, RESAMPLES - start), n))].mean(axis=1) for start in range(0, RESAMPLES, rows)
+        difference[generator.integers(0, n, (min(rows, RESAMPLES - start), n), dtype=np.int32)].mean(axis=1)
+        for start in range(0, RESAMPLES, rows)
     ]
     low, high = np.quantile(np.concatenate(resampled), [(1 - confidence) / 2, (1 + confidence) / 2])
     p_value = float(wilcoxon(difference, zero_method="zsplit").pvalue) if difference.any() else 1.0
-    return Comparison(float(difference.mean()), float(low), float(high), p_value)
+    return Comparison(float(difference.mean()), float(low), float(high), p_value, confidence)
+
+
+def verdict_sentence(ours: str, theirs: str, metric: str, comparison: Comparison) -> str:
+    """One sentence for people, e.g. "PPO's best beats EASE by 0.012 NDCG@20 (95 % CI 0.009 to 0.015)." """
+    low, high = comparison.low, comparison.high
+    if high < 0:
+        low, high = -high, -low
+    # Three decimals, or as many as it takes for a limit above 0 not to read as 0.
+    decimals = next((n for n in range(3, 6) if not comparison.separable or round(low, n) > 0), 6)
+    interval = f"{100 * comparison.confidence:g} % CI {low:z.{decimals}f} to {high:z.{decimals}f}"
+    if not comparison.separable:
+        return f"{ours} is not separable from {theirs} ({interval} {metric})."
+    verb = "beats" if comparison.low > 0 else "is behind"
+    return f"{ours} {verb} {theirs} by {abs(comparison.difference):.{decimals}f} {metric} ({interval})."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 
 import numpy as np
 
@@ -22,6 +23,17 @@ STARTS = 8
 Measure = Callable[[Architecture], float]
 
 
+class Sizes(TypedDict, total=False):
+    """Of a training graph, besides its users, items and edges; what is left out is taken as below."""
+
+    n_buckets: int
+    """Kinds of edges; ``MOST_BUCKETS``, which counts at most a few hundred parameters too many."""
+    user_width: int
+    """Features of a user; 0."""
+    item_width: int
+    """Features of an item; 0."""
+
+
 @dataclass(frozen=True)
 class Limit:
     """One constraint that is known before training."""
@@ -33,24 +45,25 @@ class Limit:
     measure: Measure
 
 
-def catalogue_rules(constraints: Constraints, n_users: int, n_items: int, n_edges: int, n_buckets: int = MOST_BUCKETS) -> SpaceRules:
+def catalogue_rules(constraints: Constraints, n_users: int, n_items: int, n_edges: int, **sizes: Unpack[Sizes]) -> SpaceRules:
     """Rules of a space made of the catalogue, for a training graph of these sizes.
 
     Two spellings of one network share a key. Latency and training time are only known after training, so they
     refuse nothing here.
     """
-    limits = known_limits(constraints, n_users, n_items, n_edges, n_buckets)
+    limits = known_limits(constraints, n_users, n_items, n_edges, **sizes)
     return SpaceRules(
         key=lambda architecture: canonical(architecture).key,
         admits=lambda architecture: all(limit.measure(architecture) <= limit.highest for limit in limits),
     )
 
 
-def known_limits(constraints: Constraints, n_users: int, n_items: int, n_edges: int, n_buckets: int = MOST_BUCKETS) -> list[Limit]:
+def known_limits(constraints: Constraints, n_users: int, n_items: int, n_edges: int, **sizes: Unpack[Sizes]) -> list[Limit]:
     """The constraints that are set and need no training."""
+    counted: Sizes = {"n_buckets": MOST_BUCKETS, **sizes}
 
     def parameters(architecture: Architecture) -> float:
-        return parameter_count(Settings.of(architecture), n_users, n_items, n_buckets)
+        return parameter_count(Settings.of(architecture), n_users, n_items, **counted)
 
     limits = []
     if constraints.max_parameters is not None:
@@ -59,13 +72,13 @@ def known_limits(constraints: Constraints, n_users: int, n_items: int, n_edges: 
 
 
 def check_constraints(
-    space: SearchSpace, constraints: Constraints, n_users: int, n_items: int, n_edges: int, n_buckets: int = MOST_BUCKETS
+    space: SearchSpace, constraints: Constraints, n_users: int, n_items: int, n_edges: int, **sizes: Unpack[Sizes]
 ) -> None:
     """Raise SpaceError unless some architecture of ``space`` meets the constraints that need no training.
 
     ``field`` names the limit, and the message what the smallest architecture found has.
     """
-    limits = known_limits(constraints, n_users, n_items, n_edges, n_buckets)
+    limits = known_limits(constraints, n_users, n_items, n_edges, **sizes)
 
     def excess(architecture: Architecture) -> float:
         return sum(max(0.0, limit.measure(architecture) / limit.highest - 1) for limit in limits)

@@ -49,6 +49,23 @@ def test_spellings_of_one_network_share_a_key():
     assert rules.key(plain) == rules.key(spelled) != rules.key(Architecture.of({"layers": 3}))
 
 
+def test_projected_features_count_instead_of_ids():
+    """Items described by 7 features alone: 50 users and 7 features of 64 numbers, and the items' biases."""
+    projected = Architecture.of({"inputs": "features"})
+    limit = Constraints(max_parameters=(50 + 7) * 64 + 30)
+    assert catalogue_rules(limit, **SIZES, item_width=7).admits(projected)
+    assert not catalogue_rules(limit, **SIZES, item_width=8).admits(projected)
+
+
+def test_edges_count_as_the_most_kinds_there_can_be_unless_told():
+    edged = Architecture.of({"edge_dim": 4})
+    told = parameter_count(Settings.of(edged), 50, 30, 5)
+    assert catalogue_rules(Constraints(max_parameters=told), **SIZES).admits(edged)
+    untold = catalogue_rules(Constraints(max_parameters=told), 50, 30, 400)
+    assert not untold.admits(edged)
+    assert catalogue_rules(Constraints(max_parameters=told + 4 * (MOST_BUCKETS - 5)), 50, 30, 400).admits(edged)
+
+
 def test_the_limit_itself_is_admitted():
     """80 nodes of 64 numbers and a bias for each of 30 items."""
     plain = Architecture.of({})

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gnn import significance
 from gnn.errors import DataError
-from gnn.significance import compare
+from gnn.significance import Comparison, align, compare, verdict_sentence
 
 
 def test_a_clear_difference_by_hand():
@@ -47,3 +47,40 @@ def test_the_interval_is_about_as_wide_as_a_normal_one(monkeypatch):
 def test_other_users_are_refused(ours, theirs):
     with pytest.raises(DataError, match="same users"):
         compare(np.array(ours), np.array(theirs))
+
+
+def test_values_are_brought_into_the_same_order_of_users():
+    ours, theirs = align(np.array([5, 2, 9]), np.array([0.5, 0.2, 0.9]), np.array([9, 5, 2]), np.array([1.9, 1.5, 1.2]))
+    assert (ours.tolist(), theirs.tolist()) == ([0.2, 0.5, 0.9], [1.2, 1.5, 1.9])
+    ids = align(np.array(["b", "a"]), np.array([2, 1]), np.array(["a", "b"]), np.array([10, 20]))
+    assert [values.tolist() for values in ids] == [[1, 2], [10, 20]]
+
+
+@pytest.mark.parametrize("others", [[1, 2, 4], [1, 2], [1, 1, 2, 3]])
+def test_models_of_other_users_cannot_be_aligned(others):
+    with pytest.raises(DataError, match="not judged on the same users"):
+        align(np.array([1, 2, 3]), np.zeros(3), np.array(others), np.zeros(len(others)))
+
+
+def test_an_interval_is_exact_where_users_differ_by_one_amount():
+    """Of 30,000 users all gain 0.25, so every resample does."""
+    result = compare(np.full(30_000, 0.75), np.full(30_000, 0.5))
+    assert (result.difference, result.low, result.high) == (0.25, 0.25, 0.25)
+    assert result.p_value == 0 or result.p_value < 1e-300
+
+
+@pytest.mark.parametrize(
+    ("comparison", "sentence"),
+    [
+        (Comparison(0.012, 0.009, 0.015, 0.0), "PPO's best beats EASE by 0.012 NDCG@20 (95 % CI 0.009 to 0.015)."),
+        (Comparison(-0.012, -0.015, -0.009, 0.0), "PPO's best is behind EASE by 0.012 NDCG@20 (95 % CI 0.009 to 0.015)."),
+        (Comparison(0.001, -0.002, 0.003, 0.4), "PPO's best is not separable from EASE (95 % CI -0.002 to 0.003 NDCG@20)."),
+        (Comparison(-0.001, -0.003, 0.002, 0.4), "PPO's best is not separable from EASE (95 % CI -0.003 to 0.002 NDCG@20)."),
+        (Comparison(0.0, 0.0, 0.0, 1.0), "PPO's best is not separable from EASE (95 % CI 0.000 to 0.000 NDCG@20)."),
+        (Comparison(0.0, -0.0001, 0.0001, 1.0), "PPO's best is not separable from EASE (95 % CI 0.000 to 0.000 NDCG@20)."),
+        (Comparison(0.0012, 0.00008, 0.0023, 0.03), "PPO's best beats EASE by 0.0012 NDCG@20 (95 % CI 0.0001 to 0.0023)."),
+        (Comparison(0.012, 0.009, 0.015, 0.0, 0.9), "PPO's best beats EASE by 0.012 NDCG@20 (90 % CI 0.009 to 0.015)."),
+    ],
+)
+def test_the_verdict_says_what_the_interval_says(comparison, sentence):
+    assert verdict_sentence("PPO's best", "EASE", "NDCG@20", comparison) == sentence
