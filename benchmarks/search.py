@@ -1,0 +1,71 @@
+"""Epochs until a search has found what random search ends with: a controller with rungs against random search, really trained.
+
+Random search trains its trials to their end. The other arm has the same number of epochs at most, and stops when its
+best validation score reaches random search's. Both run through the database and the tasks of the workers, in this
+process. Without data, the interactions are synthetic.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import django
+from django.core.management import call_command
+
+from benchmarks.reporting import options, report
+from gnn.plan import Budget, Rungs, SearchPlan
+from gnn.protocol import Protocol
+from webapp.embedded import servers_held
+
+AIM = 3.0
+RUNGS = Rungs(first=4, factor=3, count=3)
+UNLIMITED = 10_000
+"""Trials of the controller: its epochs are what is limited."""
+
+
+def main() -> None:
+    chosen = options(__doc__ or "", _options)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
+    with tempfile.TemporaryDirectory(prefix="recsmith-bench-") as folder:
+        home = Path(folder)
+        home.chmod(0o711)  # the database account passes through
+        with servers_held(home, postgres_options=("-c fsync=off", "-c synchronous_commit=off")):
+            django.setup()
+            call_command("migrate", verbosity=0)
+            _compare(chosen)
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, help="folder with train.csv, valid.csv and test.csv")
+    parser.add_argument("--space", default="demo", help="preset to search in")
+    parser.add_argument("--controller", default="ppo")
+    parser.add_argument("--trials", type=int, default=40, help="trials of random search")
+    parser.add_argument("--seeds", type=int, default=5)
+
+
+def _compare(chosen: argparse.Namespace) -> None:
+    from benchmarks.search_arms import dataset_of, searched  # noqa: PLC0415 (models load when Django is set up)
+
+    seeds, trials = (2, 8) if chosen.quick else (chosen.seeds, chosen.trials)
+    protocol = Protocol(split="predefined" if chosen.data is not None else "ratio")
+    dataset = dataset_of(chosen.data)
+    runs: list[dict[str, Any]] = []
+    for seed in range(seeds):
+        plain = searched(dataset, chosen.space, protocol, "random", trials, seed, SearchPlan(random_arm=False))
+        budget = Budget(epochs=plain["epochs"], target=plain["best"])
+        plan = SearchPlan(random_arm=False, rungs=RUNGS, budget=budget)
+        ours = searched(dataset, chosen.space, protocol, chosen.controller, UNLIMITED, seed, plan)
+        reached = ours["best"] >= plain["best"]
+        runs.append({"seed": seed, "random": plain, "ours": ours, "reached": reached})
+        print(f"seed {seed}: random {plain}, {chosen.controller} with rungs {ours}", flush=True)
+    ratio = sum(run["random"]["epochs"] for run in runs) / sum(run["ours"]["epochs"] for run in runs)
+    figures = {"space": chosen.space, "controller": chosen.controller, "trials": trials, "runs": runs}
+    report("search", figures=figures, peer="random search", ratio=ratio, reached=ratio >= AIM and all(run["reached"] for run in runs))
+
+
+if __name__ == "__main__":
+    main()
