@@ -50,6 +50,9 @@ REDIS_URL = env_text("REDIS_URL")
 RECSMITH_WORKERS = env_int("RECSMITH_WORKERS", min(2, os.cpu_count() or 1), minimum=1)
 RECSMITH_THREADS = env_int("RECSMITH_THREADS", max(1, (os.cpu_count() or 1) // RECSMITH_WORKERS), minimum=1)
 RECSMITH_UPLOAD_LIMIT_MB = env_int("RECSMITH_UPLOAD_LIMIT_MB", 2048, minimum=1)
+RECSMITH_DECOMPRESS_LIMIT_MB = env_int("RECSMITH_DECOMPRESS_LIMIT_MB", 10_000, minimum=1)
+RECSMITH_DECOMPRESS_RATIO = env_int("RECSMITH_DECOMPRESS_RATIO", 200, minimum=1)
+"""How much a compressed upload may hold, and how many times its own size."""
 RECSMITH_LEASE_SECONDS = env_int("RECSMITH_LEASE_SECONDS", 60, minimum=2)
 """How long a silent worker keeps its trial before another may take it."""
 

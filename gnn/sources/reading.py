@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping as Columns
 from typing import IO, Any
 
@@ -72,9 +73,17 @@ def open_table(file: IO[bytes], how: TableFormat, columns: Columns[Any, Column],
 
 
 def read(
-    file: IO[bytes], mapping: Mapping, filename: str, *, rejected: IO[bytes] | None = None, limits: Limits = DEFAULT_LIMITS
+    file: IO[bytes],
+    mapping: Mapping,
+    filename: str,
+    *,
+    rejected: IO[bytes] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    on_rows: Callable[[int], None] | None = None,
 ) -> tuple[Interactions, Rejects]:
     """Read every row; rows that cannot be used are counted, and written to ``rejected`` as CSV.
+
+    After each block of rows ``on_rows`` is told how many are read; an exception that it raises passes through.
 
     Raises:
         DataError: the file is damaged, a column is missing, not one row can be used, or a row cannot and the mapping says to stop there.
@@ -93,6 +102,8 @@ def read(
         if n_bad:
             _reject_values(rows.filter(pl.col("reason").is_not_null()), rejects, table.names)
         stop_if_asked(mapping, rejects)
+        if on_rows is not None:
+            on_rows(rejects.rows_read)
     finish(rejects)
     return builder.build(), rejects
 

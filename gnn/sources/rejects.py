@@ -124,6 +124,22 @@ class Rejects:
             parts.append(f"{count:,} × {REASONS[reason]} (first at {where}: {first.text!r})")
         return "; ".join(parts)
 
+    @classmethod
+    def joined(cls, accounts: list[tuple[str, Rejects]]) -> Rejects:
+        """The account of several files together; with more than one, the column of an example names the file too."""
+        joined = cls()
+        for filename, rejects in accounts:
+            joined.rows_read += rejects.rows_read
+            joined.rows_kept += rejects.rows_kept
+            joined.blank_lines += rejects.blank_lines
+            for reason, count in rejects.counts.items():
+                examples = rejects.examples[reason]
+                if len(accounts) > 1:
+                    where = [f"{filename}: {example.column}" if example.column else filename for example in examples]
+                    examples = [Example(example.line, at, example.text) for example, at in zip(examples, where, strict=True)]
+                joined.add(reason, count, examples)
+        return joined
+
     def to_json(self) -> dict[str, Any]:
         return {
             "rows_read": self.rows_read,

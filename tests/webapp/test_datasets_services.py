@@ -188,7 +188,7 @@ def test_a_late_run_with_an_old_mapping_does_not_win(db: None, sent: list[Any], 
     def corrected_meanwhile(*_: Any) -> None:
         Dataset.objects.update(mapping=MAPPING.to_json())
 
-    monkeypatch.setattr("webapp.services.datasets.require_splittable", corrected_meanwhile)
+    monkeypatch.setattr("webapp.services.ingestion.require_splittable", corrected_meanwhile)
     assert dataset_ingest(dataset_id=dataset.pk).state == DatasetState.INGESTING
     assert Blob.objects.count() == 1
 
@@ -199,7 +199,7 @@ def test_an_unexpected_error_does_not_leave_the_dataset_hanging(db: None, sent: 
     def broken(*_: Any) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("webapp.services.datasets.profile", broken)
+    monkeypatch.setattr("webapp.services.ingestion.profile", broken)
     with pytest.raises(RuntimeError, match="a bug"):
         dataset_ingest(dataset_id=dataset.pk)
     dataset.refresh_from_db()

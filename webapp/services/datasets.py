@@ -10,21 +10,19 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files.base import File
 from django.core.files.storage import default_storage
-from django.core.files.temp import NamedTemporaryFile
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from gnn import sources
 from gnn.errors import DataError
-from gnn.interactions import require_splittable
 from gnn.preparation import Preparation
-from gnn.profile import profile
 from gnn.sources import Mapping
 from webapp.enums import DatasetState
 from webapp.models import Dataset
 from webapp.queue import INGEST_DATASET, enqueue_on_commit
 from webapp.services.errors import Conflict
+from webapp.services.ingestion import Ingestion, decompression_limits
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +87,7 @@ def dataset_ingest(*, dataset_id: int) -> Dataset:
     if dataset.state != DatasetState.INGESTING:
         return dataset
     # The mapping is part of the condition: after a correction, a late run with the old one must not win.
-    same = Dataset.objects.filter(pk=dataset_id, state=DatasetState.INGESTING, mapping=dataset.mapping)
+    same = Dataset.objects.filter(pk=dataset_id, state=DatasetState.INGESTING, mapping=dataset.mapping, preparation=dataset.preparation)
     if dataset.ingest_attempts >= MAX_INGEST_ATTEMPTS:
         same.update(state=DatasetState.INVALID, message=LOST_MESSAGE)
         dataset.refresh_from_db()
@@ -97,6 +95,8 @@ def dataset_ingest(*, dataset_id: int) -> Dataset:
     same.update(ingest_attempts=F("ingest_attempts") + 1)
     try:
         _ingest(dataset, same)
+    except _Unwanted:
+        logger.info("The reading of dataset %s was given up: it is no longer wanted.", dataset_id)
     except DataError as error:
         same.update(state=DatasetState.INVALID, message=str(error)[:MAX_MESSAGE])
     except FileNotFoundError:
@@ -125,7 +125,7 @@ def upload_check(*, filename: str, file: File[Any]) -> sources.Detected:
             f"{filename} has {file.size / 1e6:,.0f} MB; at most {limit:,} MB can be uploaded. "
             "Compress it with gzip, leave out columns, or raise RECSMITH_UPLOAD_LIMIT_MB."
         )
-    return sources.detect(file, filename)
+    return sources.detect(file, filename, limits=decompression_limits())
 
 
 def _create(*, owner: User | None, name: str, filename: str, file: File[Any], **fields: Any) -> Dataset:
@@ -138,15 +138,18 @@ def _create(*, owner: User | None, name: str, filename: str, file: File[Any], **
     )
 
 
-def _ingest(dataset: Dataset, same: Any) -> None:
-    mapping = Mapping.from_json(dataset.mapping)
-    with default_storage.open(dataset.source_blob) as file:
-        interactions, rejects = sources.read(file, mapping, dataset.filename)
-    require_splittable(interactions)
-    described = profile(interactions, rejects)
-    with NamedTemporaryFile(suffix=".parquet") as table:
-        interactions.to_parquet(table)
+class _Unwanted(Exception):
+    """The reading was cancelled, or another one has finished."""
+
+
+def _ingest(dataset: Dataset, same: QuerySet[Dataset]) -> None:
+    def on_rows(rows: int) -> None:
+        if not same.update(rows_read=rows):
+            raise _Unwanted
+
+    with Ingestion(dataset, on_rows) as ingestion:
+        described = ingestion.run()
         with transaction.atomic():
             # First the row, whose lock makes a second run wait here instead of after storing the same data.
             if same.update(state=DatasetState.READY, profile=described, ingested_at=Now()):
-                Dataset.objects.filter(pk=dataset.pk).update(data_blob=default_storage.save("data", File(table)))
+                Dataset.objects.filter(pk=dataset.pk).update(data_blob=ingestion.store())
