@@ -1,0 +1,135 @@
+"""The first minutes with one's own file: upload over a bad line, columns, preview, and bad files that are explained."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Page, Route, expect
+
+from tests.toy_dataset import toy_csv
+from webapp.models import Blob, Dataset, Upload
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser, pytest.mark.slow]
+
+PASSWORD = "correct horse battery staple"
+CHUNK = 4 << 20
+
+
+@pytest.fixture
+def signed_in_page(page: Page) -> Page:
+    User.objects.create_user("ada", password=PASSWORD)
+    page.goto("/")
+    page.get_by_label("Username").fill("ada")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(re.compile(r"/$"))
+    return page
+
+
+def choose(page: Page, file: Path) -> None:
+    page.goto("/datasets/upload/")
+    page.locator("input[type=file]").set_input_files(file)
+
+
+def toy_rows() -> list[list[str]]:
+    return [line.split(",") for line in toy_csv().decode().splitlines()[1:]]
+
+
+def recbole() -> bytes:
+    head = "user_id:token\titem_id:token\trating:float\ttimestamp:float"
+    return "\n".join([head, *("\t".join(row) for row in toy_rows())]).encode() + b"\n"
+
+
+def movielens() -> bytes:
+    return "\n".join("::".join([row[0][1:], row[1][1:], *row[2:]]) for row in toy_rows()).encode() + b"\n"
+
+
+def test_three_kinds_of_files_become_ready(signed_in_page: Page, tmp_path: Path) -> None:
+    page = signed_in_page
+    for name, content in (("clicks.csv", toy_csv() + b"u1,i1,many,1\n"), ("ratings.dat", movielens()), ("toy.inter", recbole())):
+        file = tmp_path / name
+        file.write_bytes(content)
+        choose(page, file)
+        page.get_by_role("button", name="Upload").click()
+        expect(page.get_by_role("heading", name=f"What is in {name}?")).to_be_visible()
+        page.locator("select[name=role_2]").select_option("weight")  # one odd value keeps it from being guessed
+        page.get_by_text("Preparation", exact=False).first.click()
+        page.get_by_label("Weight at least").fill("4")
+        page.get_by_role("button", name="Show the effect").click()
+        expect(page.get_by_role("row", name=re.compile("weight at least 4"))).to_be_visible()
+        page.get_by_label("Weight at least").fill("")
+        page.get_by_role("button", name="Read the dataset").dblclick()
+        expect(page.get_by_role("link", name="Start a search")).to_be_visible()
+        expect(page.locator(".chart svg.main-svg").first).to_be_visible()
+        expect(page.locator("dl.facts").first).to_contain_text("60")
+    assert Dataset.objects.count() == 3
+
+
+@pytest.fixture
+def large_file(tmp_path: Path) -> Path:
+    file = tmp_path / "large.csv"
+    file.write_bytes(b"user,item,rating,timestamp\n" + b"".join(toy_csv().partition(b"\n")[2] for _ in range(700)))
+    assert file.stat().st_size > 2 * CHUNK
+    return file
+
+
+def test_an_upload_goes_on_after_the_connection_broke_and_after_a_reload(signed_in_page: Page, large_file: Path) -> None:
+    page, offsets = signed_in_page, []
+
+    def break_sometimes(route: Route) -> None:
+        if route.request.method != "PATCH":
+            route.continue_()
+            return
+        offsets.append(int(route.request.headers["upload-offset"]))
+        if len(offsets) in (2, 4):
+            route.abort("connectionreset")
+        else:
+            route.continue_()
+
+    page.route("**/datasets/uploads/*/", break_sometimes)
+    choose(page, large_file)
+    page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_text("Trying again; what was sent is kept")).to_be_visible()
+    page.reload()
+    page.locator("input[type=file]").set_input_files(large_file)
+    page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_role("heading", name="What is in large.csv?")).to_be_visible()
+    # Each chunk was stored once: the first is not sent again.
+    assert offsets.count(0) == 1
+    assert Blob.objects.get().size == large_file.stat().st_size
+
+
+def test_cancel_and_a_file_that_changes_leave_nothing(signed_in_page: Page, large_file: Path) -> None:
+    page = signed_in_page
+    page.route(
+        "**/datasets/uploads/*/", lambda route: route.abort("connectionreset") if route.request.method == "PATCH" else route.continue_()
+    )
+    choose(page, large_file)
+    page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_text("Trying again")).to_be_visible()
+    assert Upload.objects.count() == 1
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Cancelled. Nothing was stored.")).to_be_visible()
+    page.unroute("**/datasets/uploads/*/")
+
+    choose(page, large_file)
+    with large_file.open("ab") as file:
+        file.write(b"u1,i1,5,1700000000\n")
+    page.get_by_role("button", name="Upload").click()
+    expect(page.locator("[data-upload-error]")).to_contain_text("changed while it was sent")
+    page.goto("/datasets/")
+    expect(page.get_by_text("No dataset yet")).to_be_visible()
+    assert (Upload.objects.count(), Blob.objects.count()) == (0, 0)
+
+
+def test_an_expired_session_is_told(signed_in_page: Page, tmp_path: Path) -> None:
+    page = signed_in_page
+    file = tmp_path / "clicks.csv"
+    file.write_bytes(toy_csv())
+    choose(page, file)
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_role("button", name="Upload").click()
+    expect(page.locator("[data-upload-error]")).to_contain_text("signed out")
