@@ -138,13 +138,17 @@ def normalised(advantages: Tensor, mask: Tensor) -> Tensor:
 
 
 def relative(standings: Tensor, elite: Tensor) -> Tensor:
-    """Advantages [M] against the mean of the standings [M] that are not ``elite``, in their deviations, bounded.
+    """Advantages [M] of standings [M] by rank among those that are not ``elite``, with mean 0 and deviation 1 over these.
 
-    Elite outcomes below that mean count nothing: they were kept for being good and have told already what they were not.
+    Utilities are those of natural evolution strategies (Wierstra et al. 2014, section 3.1): the logarithm of the rank, for the
+    better half, so that the few best differ most. They do not depend on the scale of rewards; equal ones share their rank.
+    Elite outcomes count nothing below the mean: they were kept for being good, and are no fair sample.
     """
     fair = standings[~elite]
-    spread = fair.std() + EPSILON if fair.numel() > 1 else 1.0
-    advantages = ((standings - fair.mean()) / spread).clamp(-REWARD_BOUND, REWARD_BOUND)
+    above = (fair > standings[:, None]).sum(1) + ((fair == standings[:, None]).sum(1) - 1) / 2
+    utilities = (math.log(len(fair) / 2 + 1) - above.clamp(min=0).log1p()).clamp(min=0)
+    spread = utilities[~elite].std(correction=0) + EPSILON
+    advantages = ((utilities - utilities[~elite].mean()) / spread).clamp(-REWARD_BOUND, REWARD_BOUND)
     return torch.where(elite, advantages.clamp(min=0), advantages)
 
 

@@ -8,7 +8,7 @@ import torch
 
 from gnn.space import PLAIN_RULES, SearchSpace, SpaceRules
 from searchworker.controllers.learned import LearnedController
-from searchworker.policy import clipped_surrogate, generalised_advantages, normalised
+from searchworker.policy import clipped_surrogate, generalised_advantages, normalised, relative
 
 
 class Ppo(LearnedController):
@@ -20,8 +20,8 @@ class Ppo(LearnedController):
 
     name: ClassVar[str] = "ppo"
     learning_rate = 0.014
-    entropy_bonus = (0.05, 0.005)
-    memory = 8
+    entropy_bonus = (0.05, 0.02)
+    memory = 16
     elite = 4
     batch = 4
     """New outcomes per update; small, as a whole search may have twenty."""
@@ -44,7 +44,7 @@ class Ppo(LearnedController):
         batch = self._latest.with_elite(self._best, self._standings)
         with torch.no_grad():
             before = self._policy.evaluate(batch.rows)
-            raw = generalised_advantages(batch.standings, before.values, before.active, self.gae_decay)
+            raw = generalised_advantages(relative(batch.standings, batch.elite), before.values, before.active, self.gae_decay)
         returns = raw + before.values
         advantages = normalised(raw, before.active)
         advantages = torch.where(batch.elite[:, None], advantages.clamp(min=0), advantages)

@@ -11,19 +11,20 @@ from searchworker.policy import relative
 class Reinforce(LearnedController):
     """Ascends the gradient of the expected reward, estimated on the outcomes in the memory.
 
-    The baseline is the mean standing of the latest and their deviation the unit, so both follow the policy as it gets
-    better. An outcome counts by how likely the policy still is to draw it, compared with when it was asked
-    for (importance weight, cut at 1): it can be used again, may come late, and fades when left behind.
+    Advantages are by rank among the latest outcomes, so the baseline follows the policy as it gets better.
+    An outcome counts by how likely the policy still is to draw it, compared with when it was asked for
+    (importance weight, cut at 1): it can be used again, may come late, and fades when left behind.
     """
 
     name: ClassVar[str] = "reinforce"
-    learning_rate = 0.01
-    entropy_bonus = (0.5, 0.05)
-    memory = 16
-    elite = 4
+    learning_rate = 0.02
+    entropy_bonus = (0.2, 0.1)
+    memory = 32
+    elite = 8
     warm_up = 4
     """Outcomes before the first update; fewer give no baseline to speak of."""
-    steps = 1
+    steps = 3
+    """Steps of the optimiser at each outcome."""
 
     def _update(self) -> None:
         if len(self._latest) < self.warm_up:

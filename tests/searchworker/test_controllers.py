@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gnn.catalogue import preset_space
 from gnn.errors import SpaceError
-from gnn.space import Architecture, SearchSpace
-from searchworker.checkpoint import pack, unpack
+from gnn.space import PLAIN_RULES, Architecture, DecisionSpec, SearchSpace, SpaceRules
+from searchworker.checkpoint import StateError, pack, unpack
 from searchworker.controllers import CONTROLLERS, make_controller
 from searchworker.controllers.base import Controller, Outcome
 from tests.searchworker.landscapes import LAYERED, TINY, told
@@ -41,12 +44,25 @@ def play_in_disorder(controller: Controller, trials: int, *, restart: Callable[[
     return proposed
 
 
+@st.composite
+def spaces(draw: st.DrawFn) -> SearchSpace:
+    """A few decisions, some of which depend on the one before or are repeated."""
+    specs = [DecisionSpec("layers", tuple(range(1, draw(st.integers(1, 3)) + 1)))]
+    for i in range(draw(st.integers(1, 3))):
+        choices = tuple(range(draw(st.integers(1, 3))))
+        if draw(st.booleans()):
+            specs.append(DecisionSpec(f"r{i}", choices, per="layers"))
+        else:
+            specs.append(DecisionSpec(f"d{i}", choices, when={"layers": (1,)} if draw(st.booleans()) else {}))
+    return SearchSpace(specs)
+
+
 @pytest.mark.parametrize("name", CONTROLLERS)
 class TestEveryController:
     @pytest.fixture
     def make(self, name: str) -> Make:
-        def make(space: SearchSpace = LAYERED, seed: int = 1, total: int = 60) -> Controller:
-            return make_controller(name, space, seed, total)
+        def make(space: SearchSpace = LAYERED, seed: int = 1, total: int = 60, rules: SpaceRules = PLAIN_RULES) -> Controller:
+            return make_controller(name, space, seed, total, rules)
 
         return make
 
@@ -205,6 +221,100 @@ class TestEveryController:
             asked = controller.ask(30)
             controller.tell([told(proposal, score(proposal.architecture)) for proposal in asked])
         assert len(pack(controller.state_dict())) < 400_000
+
+    def test_a_space_of_one_is_proposed_once(self, make: Make) -> None:
+        controller = make(SearchSpace([DecisionSpec("only", (1,))]))
+        (proposal,) = controller.ask(3)
+        controller.tell([told(proposal, 0.5)])
+        assert controller.ask(3) == []
+        assert controller.marginals() == {"only": [pytest.approx(1)]}
+
+    def test_rules_that_admit_nothing_give_nothing_and_end(self, make: Make) -> None:
+        for space in (TINY, preset_space("full")):
+            controller = make(space, rules=SpaceRules(key=lambda a: a.key, admits=lambda _: False))
+            assert controller.ask(3) == []
+            assert controller.exhausted
+            assert controller.ask(3) == []
+
+    def test_only_what_the_rules_admit_is_proposed_and_each_network_once(self, make: Make) -> None:
+        rules = SpaceRules(key=lambda a: f"{a['dim']}/{a['rate']}", admits=lambda a: a["dim"] != 64)
+        controller = make(rules=rules)
+        keys = []
+        while asked := controller.ask(2):
+            assert all(proposal.architecture["dim"] != 64 for proposal in asked)
+            keys += [rules.key(proposal.architecture) for proposal in asked]
+            controller.tell([told(proposal, score(proposal.architecture)) for proposal in asked])
+        assert len(keys) == len(set(keys)) == 9  # 3 sizes x 3 rates, however the layers are spelled
+
+    def test_rungs_are_told_in_order_and_each_once(self, make: Make) -> None:
+        controller = make()
+        first, second = controller.ask(2)
+        with pytest.raises(ValueError, match="cannot be told before rung 0"):
+            controller.tell([replace(told(first, 0.1), rung=1)])
+        controller.tell([told(first, 0.1), replace(told(first, 0.2), rung=1)])
+        controller.tell([told(second, 0.3)])
+        controller.tell([replace(told(first, 0.25), rung=2)])
+        with pytest.raises(ValueError, match="told before"):
+            controller.tell([replace(told(first, 0.2), rung=1)])
+        assert controller.progress == 2 / 60
+
+    def test_a_search_with_rungs_replays_from_its_state(self, make: Make) -> None:
+        def play(restart: bool) -> bytes:
+            controller = make()
+            for trial in range(24):
+                (proposal,) = controller.ask(1)
+                controller.tell([told(proposal, score(proposal.architecture))])
+                if trial % 3 == 0:
+                    controller.tell([replace(told(proposal, 10 * score(proposal.architecture)), rung=1)])
+                if restart and trial % 5 == 2:
+                    state, controller = unpack(pack(controller.state_dict())), make()
+                    controller.load_state_dict(state)
+            return pack(controller.state_dict())
+
+        assert play(restart=False) == play(restart=True)
+
+    def test_what_others_chose_is_learned_from_and_never_proposed(self, make: Make) -> None:
+        controller = make(TINY)
+        asked = controller.ask(1)
+        theirs = next(a for a in map(TINY.sample, [np.random.default_rng(seed) for seed in range(20)]) if a != asked[0].architecture)
+        controller.observe([Outcome(theirs, {}, 0.7), Outcome(theirs, {}, 0.8, rung=1)])
+        controller.observe([Outcome(Architecture.of({"layers": 9}), {}, 0.9)])  # not of the space
+        with pytest.raises(ValueError, match="told before"):
+            controller.observe([Outcome(theirs, {}, 0.7)])
+        rest = controller.ask(10)
+        assert len(rest) == 4
+        assert theirs not in [proposal.architecture for proposal in rest]
+
+    def test_earlier_searches_are_taken_in_before_the_first_proposal_only(self, make: Make) -> None:
+        good = LAYERED.architecture({"dim": 64, "layers": 1, "operator.1": "plain", "rate": 0.1})
+        controller = make()
+        controller.warm_start([(Architecture.of({"dim": 7}), 1.0), (good, 0.5)])  # the first is of another space
+        proposals = controller.ask(30)
+        assert len({proposal.architecture.key for proposal in proposals}) == 30
+        if controller.name in ("evolution", "tpe"):
+            assert proposals[0].architecture == good
+        with pytest.raises(ValueError, match="before the first proposal"):
+            controller.warm_start([(good, 1.0)])
+        with pytest.raises(ValueError, match="at most 1"):
+            make().warm_start([(good, 1.5)])
+
+    @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(space=spaces(), batch=st.integers(1, 5))
+    def test_any_space_is_searched_without_repeats_to_its_end(self, make: Make, space: SearchSpace, batch: int) -> None:
+        controller = make(space, total=10)
+        seen: set[str] = set()
+        while (asked := controller.ask(batch)) and len(seen) < 40:
+            for proposal in asked:
+                assert proposal.architecture in space
+                assert proposal.architecture.key not in seen
+                seen.add(proposal.architecture.key)
+            controller.tell([told(proposal, score(proposal.architecture)) for proposal in reversed(asked)])
+        assert len(seen) >= min(40, space.size)
+
+    def test_a_state_of_another_version_is_refused(self, make: Make) -> None:
+        controller = make()
+        with pytest.raises(StateError, match="version 1"):
+            controller.load_state_dict({name: value for name, value in controller.state_dict().items() if name != "version"})
 
     def test_nonsense_is_refused(self, make: Make) -> None:
         with pytest.raises(ValueError, match="-1"):

@@ -132,3 +132,28 @@ def test_behaviour_has_a_log_probability_and_an_entropy_for_each_active_decision
             if decision.name in proposal.architecture:  # a new policy is uniform
                 assert behaviour["log_probs"][decision.name] == pytest.approx(-np.log(len(decision.choices)), abs=1e-6)
                 assert behaviour["entropies"][decision.name] == pytest.approx(np.log(len(decision.choices)), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_earlier_searches_narrow_the_first_draws_and_leave_every_choice_open(name: str) -> None:
+    controller = learned(name, SEVEN, total=40)
+    examples = [(SEVEN.architecture({f"d{i}": 2 if i == 3 else choice for i in range(7)}), 1.0) for choice in range(4)]
+    controller.warm_start(examples)
+    marginals = controller.marginals()
+    assert marginals["d3"][2] > 0.5
+    assert min(min(probabilities) for probabilities in marginals.values()) > 0.01
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_the_best_outcomes_stay_in_the_memory_when_the_latest_have_left(name: str) -> None:
+    controller = learned(name, SEVEN, total=80)
+    rewards: dict[str, float] = {}
+
+    def reward(architecture: Architecture) -> float:
+        rewards[architecture.key] = 1.0 if len(rewards) == 2 else 0.001 * len(rewards)
+        return rewards[architecture.key]
+
+    search(controller, 60, reward)
+    kept = controller.state_dict()["best"]["rewards"]
+    assert len(kept) == controller.elite
+    assert sorted(kept, reverse=True) == sorted(rewards.values(), reverse=True)[: controller.elite]

@@ -16,6 +16,7 @@ from searchworker.policy import (
     clipped_surrogate,
     generalised_advantages,
     normalised,
+    relative,
 )
 from tests.searchworker.landscapes import LAYERED
 
@@ -156,3 +157,16 @@ def test_normalised_advantages_have_mean_zero_and_one_alone_is_kept() -> None:
     assert not result[~mask].any()
     assert normalised(torch.tensor([[3.0, 7.0]]), torch.tensor([[True, False]])).tolist() == [[3.0, 0.0]]
     assert normalised(torch.full((1, 3), 4.0), torch.ones(1, 3, dtype=torch.bool)).tolist() == [[0.0, 0.0, 0.0]]
+
+
+def test_relative_advantages_are_by_rank_and_the_elite_never_speaks_against() -> None:
+    fair = torch.tensor([0.1, 0.4, 0.3, 0.2])
+    utilities = np.maximum(0, math.log(3) - np.log([4, 1, 2, 3]))
+    expected = (utilities - utilities.mean()) / utilities.std()
+    assert relative(fair, torch.zeros(4, dtype=torch.bool)).numpy() == pytest.approx(expected, abs=1e-5)
+    assert relative(1000 * fair - 7, torch.zeros(4, dtype=torch.bool)).numpy() == pytest.approx(expected, abs=1e-5)
+    with_elite = relative(torch.cat([fair, torch.tensor([0.5, 0.0])]), torch.tensor([False] * 4 + [True] * 2))
+    assert with_elite[:4].numpy() == pytest.approx(expected, abs=1e-5)
+    assert with_elite[4] >= with_elite[1]
+    assert with_elite[5] == 0
+    assert relative(torch.ones(3), torch.zeros(3, dtype=torch.bool)).tolist() == [0.0, 0.0, 0.0]
