@@ -116,7 +116,7 @@ def _temporal(interactions: Interactions, protocol: Protocol) -> Array:
 
 def _places(user: Array, rank: Array) -> tuple[Array, Array]:
     """Each interaction's place counted from the end of its user's, by ascending rank, and its user's total."""
-    order = np.lexsort((rank, user))
+    order = np.argsort(user.astype(np.int64) * len(user) + rank)  # one key, which sorts faster than two
     counts = np.bincount(user)
     ends = np.cumsum(counts)
     from_end = np.empty(len(user), dtype=np.int64)
