@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, Route, expect
 
-from tests.toy_dataset import toy_csv
+from tests.toy_dataset import toy_csv, toy_dataset
 from webapp.models import Blob, Dataset, Upload
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser, pytest.mark.slow]
@@ -133,3 +133,18 @@ def test_an_expired_session_is_told(signed_in_page: Page, tmp_path: Path) -> Non
     page.context.clear_cookies(name="sessionid")
     page.get_by_role("button", name="Upload").click()
     expect(page.locator("[data-upload-error]")).to_contain_text("signed out")
+
+
+def test_social_edges_are_attached_in_a_new_version(signed_in_page: Page, tmp_path: Path) -> None:
+    page, base = signed_in_page, toy_dataset()
+    file = tmp_path / "trust.csv"
+    file.write_bytes(b"user,friend\nu1,u2\nu3,u4\n")
+    page.goto(f"/datasets/{base.pk}/")
+    page.get_by_role("button", name="New version").click()
+    page.get_by_role("button", name="Attach social edges").click()
+    expect(page.get_by_label("What the file holds")).to_have_value("social")
+    page.locator("input[type=file]").set_input_files(file)
+    page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_role("row", name=re.compile("trust.csv.*Social edges"))).to_be_visible()
+    page.get_by_role("button", name="Read the dataset").click()
+    expect(page.get_by_role("heading", name=re.compile("version 2 .*Ready"))).to_be_visible()

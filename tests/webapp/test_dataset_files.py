@@ -143,14 +143,14 @@ def test_the_buttons_of_a_ready_dataset_lead_to_a_draft(signed_in: Client) -> No
     assert location == f"{reverse('dataset_file_new', args=[draft.pk])}?kind=interactions"
     text = signed_in.get(location).content.decode()
     assert '<option value="interactions" selected>' in text
-    assert f'name="dataset" value="{draft.pk}"' in text
+    assert f'name="target" value="{draft.pk}"' in text
     assert signed_in.post(url).headers["Location"] == reverse("dataset_mapping", args=[draft.pk])
     assert signed_in.post(url, {"kind": "<b>"}).headers["Location"] == reverse("dataset_mapping", args=[draft.pk])
     assert signed_in.post(reverse("dataset_version_new", args=[draft.pk])).headers["Location"] == reverse("dataset", args=[draft.pk])
 
 
 def test_a_file_arrives_in_chunks_too(draft: Dataset, signed_in: Client, user: User) -> None:
-    asked = {"filename": "movies.csv", "size": len(MOVIES), "dataset": draft.pk, "kind": "item_attributes"}
+    asked = {"filename": "movies.csv", "size": len(MOVIES), "target": draft.pk, "kind": "item_attributes"}
     made = signed_in.post(reverse("upload_new"), asked).json()
     sent = signed_in.patch(made["url"], MOVIES, content_type="text/csv", headers={"Upload-Offset": "0"})
     assert sent.status_code == 200
@@ -159,11 +159,11 @@ def test_a_file_arrives_in_chunks_too(draft: Dataset, signed_in: Client, user: U
     with default_storage.open(draft.files.get().source_blob) as file:
         assert file.read() == MOVIES
     assert signed_in.post(reverse("upload_new"), asked | {"kind": ""}).status_code == 422
-    assert signed_in.post(reverse("upload_new"), asked | {"dataset": 10**6}).status_code == 422
+    assert signed_in.post(reverse("upload_new"), asked | {"target": 10**6}).status_code == 422
 
 
 def test_a_file_for_a_dataset_that_was_read_meanwhile_is_refused(draft: Dataset, signed_in: Client) -> None:
-    asked = {"filename": "movies.csv", "size": len(MOVIES), "dataset": draft.pk, "kind": "item_attributes"}
+    asked = {"filename": "movies.csv", "size": len(MOVIES), "target": draft.pk, "kind": "item_attributes"}
     made = signed_in.post(reverse("upload_new"), asked).json()
     signed_in.patch(made["url"], MOVIES, content_type="text/csv", headers={"Upload-Offset": "0"})
     Dataset.objects.filter(pk=draft.pk).update(state=DatasetState.INGESTING)

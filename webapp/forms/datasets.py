@@ -31,11 +31,12 @@ class UploadStartForm(forms.Form):
     filename = forms.CharField(max_length=1000, strip=False, error_messages={"required": _("Choose a file.")})
     size = forms.IntegerField(min_value=0, max_value=2**62)
     name = forms.CharField(max_length=200, required=False)
-    dataset = forms.ModelChoiceField(Dataset.objects.all(), required=False)
+    target = forms.ModelChoiceField(Dataset.objects.all(), required=False)
+    """The dataset that the file is added to; not called ``dataset``, which would hide that property of the form in scripts."""
     kind = forms.ChoiceField(choices=FileKind.choices, required=False)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if cleaned.get("dataset") is not None and not cleaned.get("kind"):
+        if cleaned.get("target") is not None and not cleaned.get("kind"):
             self.add_error("kind", _("Say what the file holds."))
         return cleaned

@@ -24,7 +24,15 @@ def upload_new(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return JsonResponse({"error": " ".join(str(error) for errors in form.errors.values() for error in errors)}, status=422)
     try:
-        upload = upload_start(owner=_user(request), **form.cleaned_data)
+        asked = form.cleaned_data
+        upload = upload_start(
+            owner=_user(request),
+            filename=asked["filename"],
+            size=asked["size"],
+            name=asked["name"],
+            dataset=asked["target"],
+            kind=asked["kind"],
+        )
     except DataError as error:
         return JsonResponse({"error": str(error)}, status=413)
     answer = {"url": reverse("upload", args=[upload.pk]), "finish": reverse("upload_finish", args=[upload.pk])}
