@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gnn.interactions import Interactions
+from gnn.sources.mapping import PARTS
 from gnn.sources.rejects import Rejects
 
 MAX_POINTS = 200
@@ -39,6 +40,8 @@ def profile(interactions: Interactions, rejects: Rejects) -> dict[str, Any]:
         "per_user": _spread(per_user),
         "per_item": _spread(per_item),
         "time": None if time is None else {"first": int(time.min()), "last": int(time.max())},
+        "roles": _roles(interactions),
+        "parts": _parts(interactions),
         "rejects": rejects.to_json(),
         "warnings": warnings(interactions, rejects, per_user, pairs),
         "user_tail": _tail(per_user),
@@ -79,6 +82,32 @@ def warnings(interactions: Interactions, rejects: Rejects, per_user: Ints, pairs
             if len(text) < 10 and text.lower() in _MISSING_WORDS:
                 found.append(f"{int((codes == code).sum()):,} rows have the {kind} {text!r}, which looks like a missing value.")
     return found
+
+
+def _roles(interactions: Interactions) -> dict[str, Any]:
+    """What is known besides weight and time; only what the data has."""
+    roles: dict[str, Any] = {}
+    if (label := interactions.label) is not None:
+        roles["label"] = {"positive": int((label > 0).sum()), "share": float((label > 0).mean())}
+    for name, codes, names in (
+        ("behaviour", interactions.behaviour, interactions.behaviour_names),
+        ("domain", interactions.domain, interactions.domain_names),
+    ):
+        if codes is not None and names is not None:
+            counts = np.bincount(codes, minlength=len(names))
+            most = np.argsort(-counts, kind="stable")[:MAX_POINTS]
+            roles[name] = {"names": [names[int(at)][:MAX_TEXT] for at in most], "counts": counts[most].tolist(), "distinct": len(names)}
+    if (propensity := interactions.propensity) is not None:
+        roles["propensity"] = {"min": float(propensity.min()), "mean": float(propensity.mean()), "max": float(propensity.max())}
+    if (position := interactions.position) is not None:
+        roles["position"] = {"min": int(position.min()), "max": int(position.max())}
+    return roles
+
+
+def _parts(interactions: Interactions) -> dict[str, int] | None:
+    if interactions.part is None:
+        return None
+    return dict(zip(PARTS, np.bincount(interactions.part, minlength=len(PARTS)).tolist(), strict=True))
 
 
 def _spread(counts: Ints) -> dict[str, float]:

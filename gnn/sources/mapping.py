@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Columns
 from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gnn.errors import DataError
 
@@ -128,6 +128,11 @@ class Mapping(TableFormat):
     """What separates the fraction of a number."""
     part: Part | None = None
     """The part of a predefined split that the rows are."""
+    behaviour: str | None = Field(default=None, min_length=1, max_length=100)
+    """The behaviour of all rows, where each behaviour has a file of its own."""
+    domain: str | None = Field(default=None, min_length=1, max_length=100)
+    """The domain of all rows, where each domain has a file of its own; it goes before the ids of the items (``domain/item``), which
+    files of different domains often number alike."""
 
     @model_validator(mode="after")
     def _check_columns(self) -> Mapping:
@@ -138,6 +143,9 @@ class Mapping(TableFormat):
         for role in REQUIRED_ROLES:
             if role not in self.columns:
                 raise ValueError(f"choose the column that holds the {role}")
+        for role in ("behaviour", "domain"):
+            if role in self.columns and getattr(self, role) is not None:
+                raise ValueError(f"the {role} is both a column and {getattr(self, role)!r} for all rows")
         check_distinct(self.columns)
         return self
 

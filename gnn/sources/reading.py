@@ -98,7 +98,7 @@ def read(
         kept = rows.filter(pl.col("reason").is_null()) if n_bad else rows
         rejects.rows_kept += len(kept)
         if len(kept):
-            builder.add(kept)
+            builder.add(_with_constants(kept, mapping))
         if n_bad:
             _reject_values(rows.filter(pl.col("reason").is_not_null()), rejects, table.names)
         stop_if_asked(mapping, rejects)
@@ -134,6 +134,15 @@ def finish(rejects: Rejects) -> None:
     if not rejects.rows_kept:
         why = f": {rejects.summary()}" if rejects.total else ""
         raise DataError(f"None of the {rejects.rows_read:,} rows can be used{why}. Check the delimiter, the header and the columns.")
+
+
+def _with_constants(rows: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+    """Add what the mapping says of all rows."""
+    if mapping.behaviour is not None:
+        rows = rows.with_columns(pl.lit(mapping.behaviour).alias("behaviour"))
+    if mapping.domain is not None:
+        rows = rows.with_columns(pl.lit(mapping.domain).alias("domain"), pl.concat_str(pl.lit(f"{mapping.domain}/"), "item").alias("item"))
+    return rows
 
 
 def _reject_values(rows: pl.DataFrame, rejects: Rejects, names: dict[str, str]) -> None:

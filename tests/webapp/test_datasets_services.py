@@ -265,7 +265,7 @@ def test_the_command_takes_columns_by_name_and_position(db: None, tmp_path: Path
         (None, [], "cannot be opened: No such file"),
         ("", [], "is empty"),
         (ratings(), ["--user-column", "who"], "--user-column: there is no column 'who'. The columns are 'column 1'"),
-        (ratings(), ["--delimiter", "#"], "--delimiter must be one of"),
+        (ratings(), ["--delimiter", "ab"], "--delimiter must be one sign"),
         ("1\t2\n3\t4\n", [], "Dataset [0-9]+ is invalid: A dataset needs at least"),
     ],
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
@@ -18,8 +20,9 @@ from gnn import sources
 from gnn.errors import DataError
 from gnn.preparation import Preparation
 from gnn.sources import Mapping
-from webapp.enums import DatasetState
-from webapp.models import Dataset
+from gnn.sources.mapping import TableFormat
+from webapp.enums import DatasetState, FileKind
+from webapp.models import Dataset, DatasetFile
 from webapp.queue import INGEST_DATASET, enqueue_on_commit
 from webapp.services.errors import Conflict
 from webapp.services.ingestion import Ingestion, decompression_limits
@@ -66,15 +69,36 @@ def dataset_confirm(*, dataset_id: int, mapping: Mapping, preparation: Preparati
     return dataset
 
 
-def dataset_import(*, owner: User | None, name: str, filename: str, file: File[Any], mapping: Mapping) -> Dataset:
+@dataclass(frozen=True)
+class ImportFile:
+    """A further file to import."""
+
+    kind: FileKind
+    filename: str
+    file: File[Any]
+    mapping: TableFormat
+
+
+def dataset_import(
+    *, owner: User | None, name: str, filename: str, file: File[Any], mapping: Mapping, further: Sequence[ImportFile] = ()
+) -> Dataset:
     """Upload, confirm and ingest in this process, without a worker; the dataset comes back READY or INVALID.
 
     Raises:
         DataError: as for ``dataset_upload``.
     """
-    upload_check(filename=filename, file=file)
+    for each in ((filename, file), *((other.filename, other.file) for other in further)):
+        upload_check(filename=each[0], file=each[1])
     with transaction.atomic():
         dataset = _create(owner=owner, name=name, filename=filename, file=file, state=DatasetState.INGESTING, mapping=mapping.to_json())
+        for other in further:
+            DatasetFile.objects.create(
+                dataset=dataset,
+                kind=other.kind,
+                filename=other.filename[-255:],
+                source_blob=default_storage.save("source", other.file),
+                mapping=other.mapping.to_json(),
+            )
     return dataset_ingest(dataset_id=dataset.pk)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -8,48 +10,135 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from gnn import sources
 from gnn.errors import DataError
-from gnn.sources.mapping import DELIMITERS, ROLES, TIMESTAMP_UNITS, Role
-from webapp.enums import DatasetState
+from gnn.sources import Detected, Mapping
+from gnn.sources.folders import look_at_folder, part_of
+from gnn.sources.mapping import PARTS, ROLES, TIMESTAMP_UNITS, Role, is_delimiter
+from gnn.sources.side_guess import guess_side_mapping
+from webapp.enums import DatasetState, FileKind
 from webapp.models import Dataset
-from webapp.services.datasets import dataset_import
+from webapp.services.datasets import ImportFile, dataset_import
 
 _NAMED_DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
+_SIDE_KINDS = [kind.value for kind in FileKind if kind != FileKind.INTERACTIONS]
+
+
+@dataclass(frozen=True)
+class _Input:
+    """A file and what was said of it before the equals sign."""
+
+    path: Path
+    kind: str | None = None
+    constants: dict[str, str] = field(default_factory=dict)
+    """Part, behaviour or domain of all its rows."""
 
 
 class Command(BaseCommand):
-    help = "Import an interaction file, as the browser's upload does, and print the dataset's id and profile."
+    help = (
+        "Import interactions and what belongs to them, as the browser's upload does, and print the dataset's id and profile. "
+        "PATH is a file, or a folder whose files are told apart by name and content."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("path", type=Path)
-        parser.add_argument("--name", default="", help="of the dataset; the file's by default")
+        parser.add_argument(
+            "paths",
+            nargs="+",
+            metavar="[SAYING=]PATH",
+            help=f"what a file is can be said: {', '.join(PARTS)} (a given split), behaviour:NAME, domain:NAME, {', '.join(_SIDE_KINDS)}",
+        )
+        parser.add_argument("--name", default="", help="of the dataset; the file's or folder's by default")
         for role in ROLES:
             parser.add_argument(
                 f"--{role}-column", metavar="COLUMN", help="a name in the header, or a position from 1; guessed if no column is given"
             )
-        parser.add_argument("--delimiter", help="one of :: ; | , tab space; guessed by default")
+        parser.add_argument("--delimiter", help="the sign between two fields, or tab, space, ::; guessed by default")
         parser.add_argument("--no-header", action="store_true", help="the first row is data; guessed by default")
         parser.add_argument("--timestamp-unit", choices=list(TIMESTAMP_UNITS), help="seen from the values by default")
 
-    def handle(self, *, path: Path, name: str, delimiter: str | None, no_header: bool, **options: Any) -> None:
+    def handle(self, *, paths: list[str], name: str, delimiter: str | None, no_header: bool, **options: Any) -> None:
         delimiter = _NAMED_DELIMITERS.get(delimiter, delimiter) if delimiter else None
-        if delimiter is not None and delimiter not in DELIMITERS:
-            raise CommandError(f"--delimiter must be one of :: ; | , tab space, but is {delimiter!r}.")
+        if delimiter is not None and not is_delimiter(delimiter):
+            raise CommandError(f"--delimiter must be one sign that stands in no name or number, or tab, space, ::, but is {delimiter!r}.")
+        choices = {"delimiter": delimiter, "has_header": False if no_header else None}
         try:
-            with path.open("rb") as opened:
-                file = File(opened, name=path.name)
-                detected = sources.detect(file, path.name, delimiter=delimiter, has_header=False if no_header else None)
-                mapping = detected.mapping(_columns(detected, options), timestamp_unit=options["timestamp_unit"])
-                dataset = dataset_import(owner=None, name=name, filename=path.name, file=file, mapping=mapping)
+            inputs, name = self._inputs(paths, name)
+            with ExitStack() as opened:
+                files = [(input_, File(opened.enter_context(input_.path.open("rb")), name=input_.path.name)) for input_ in inputs]
+                dataset = _import(files, name, choices, options)
         except OSError as error:
-            raise CommandError(f"{path} cannot be opened: {error.strerror}.") from error
+            raise CommandError(f"{error.filename} cannot be opened: {error.strerror}.") from error
         except DataError as error:
             raise CommandError(str(error)) from error
         if dataset.state != DatasetState.READY:
             raise CommandError(f"Dataset {dataset.pk} is invalid: {dataset.message}")
         self.stdout.write(describe(dataset))
 
+    def _inputs(self, paths: list[str], name: str) -> tuple[list[_Input], str]:
+        if len(paths) > 1 or not Path(paths[0]).is_dir():
+            return [_said(path) for path in paths], name
+        folder = look_at_folder(Path(paths[0]))
+        if len(folder.interactions) != 1 and not folder.parts:
+            found = ", ".join(file.path.name for file in folder.interactions) or "none"
+            raise DataError(
+                f"One file of {paths[0]} must hold interactions, but {len(folder.interactions)} do ({found}). Name the files to import."
+            )
+        for filename, reason in folder.left_out.items():
+            self.stderr.write(f"{filename} is left out: {reason}")
+        inputs = [_Input(file.path, "interactions", {"part": file.part} if file.part else {}) for file in folder.interactions]
+        inputs += [_Input(file.path, file.detected.kind.kind) for file in folder.side_tables]
+        return inputs, name or Path(paths[0]).resolve().name
 
-def _columns(detected: sources.Detected, options: dict[str, Any]) -> dict[Role, int | str]:
+
+def _said(text: str) -> _Input:
+    """Take apart ``SAYING=PATH``; a file that has an equals sign in its name is meant as it is."""
+    saying, equals, rest = text.partition("=")
+    if not equals or Path(text).exists():
+        part = part_of(Path(text).name)
+        return _Input(Path(text), "interactions" if part else None, {"part": part} if part else {})
+    role, _, value = saying.partition(":")
+    if saying in PARTS:
+        return _Input(Path(rest), "interactions", {"part": saying})
+    if role in ("behaviour", "domain") and value:
+        return _Input(Path(rest), "interactions", {role: value})
+    if saying in FileKind.values:
+        return _Input(Path(rest), saying)
+    raise CommandError(f"{saying!r} before = must be one of {', '.join((*PARTS, *FileKind.values))}, behaviour:NAME or domain:NAME.")
+
+
+def _import(files: list[tuple[_Input, File[Any]]], name: str, choices: dict[str, Any], options: dict[str, Any]) -> Dataset:
+    """Guess what is not said, the first file of interactions leading, and import."""
+    alone = len(files) == 1
+    if alone:
+        files = [(_Input(files[0][0].path, "interactions"), files[0][1])]
+    looked = [(input_, file, sources.detect(file, input_.path.name, **choices)) for input_, file in files]
+    kinds = [input_.kind or detected.kind.kind for input_, _, detected in looked]
+    if "interactions" not in kinds:
+        raise DataError("None of the files holds interactions. Say which one does: interactions=PATH.")
+    first = kinds.index("interactions")
+    if any(detected.source == "adjacency" and kind == "interactions" for (_, _, detected), kind in zip(looked, kinds, strict=True)):
+        # A list of one item looks like a pair, so one file of lists says it for all.
+        looked = [
+            (input_, file, sources.detect(file, input_.path.name, source="adjacency") if kind == "interactions" else detected)
+            for (input_, file, detected), kind in zip(looked, kinds, strict=True)
+        ]
+    main, main_file, main_detected = looked[first]
+    common = main_detected.mapping(_columns(main_detected, options), timestamp_unit=options["timestamp_unit"])
+    further = []
+    for at, ((input_, file, detected), kind) in enumerate(zip(looked, kinds, strict=True)):
+        if at != first and kind == "interactions":
+            how = common if detected.shape == main_detected.shape else detected.mapping()
+            further.append(ImportFile(FileKind.INTERACTIONS, input_.path.name, file, _with(how, input_.constants)))
+        elif at != first:
+            further.append(ImportFile(FileKind(kind), input_.path.name, file, guess_side_mapping(detected, kind)))
+    return dataset_import(
+        owner=None, name=name, filename=main.path.name, file=main_file, mapping=_with(common, main.constants), further=further
+    )
+
+
+def _with(mapping: Mapping, constants: dict[str, str]) -> Mapping:
+    return Mapping.from_json(mapping.to_json() | constants)
+
+
+def _columns(detected: Detected, options: dict[str, Any]) -> dict[Role, int | str]:
     """The columns given, by position; what is not given is guessed among the others."""
     given = {role: _position(detected, role, options[f"{role}_column"]) for role in ROLES if options[f"{role}_column"]}
     columns: dict[Role, int | str] = {**given}
@@ -59,7 +148,7 @@ def _columns(detected: sources.Detected, options: dict[str, Any]) -> dict[Role, 
     return columns
 
 
-def _position(detected: sources.Detected, role: Role, text: str) -> int:
+def _position(detected: Detected, role: Role, text: str) -> int:
     named = [column.index for column in detected.columns if column.name == text]
     if len(named) == 1:
         return named[0]
@@ -84,4 +173,8 @@ def describe(dataset: Dataset) -> str:
     for reason in rejects["reasons"]:
         first = reason["examples"][0]
         lines.append(f"  {reason['count']:,} rejected: {reason['text']} (first in line {first['line']}: {first['text']!r})")
+    if profile["parts"]:
+        lines.append("split: " + ", ".join(f"{count:,} {part}" for part, count in profile["parts"].items()))
+    for side in profile["side"]:
+        lines.append(f"{side['filename']}: {side['rows']:,} rows of {side['kind'].replace('_', ' ')}, coverage {side['coverage']:.1%}")
     return "\n".join(lines + [f"note: {warning}" for warning in profile["warnings"]])
