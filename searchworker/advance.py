@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from django.db import transaction
 
@@ -50,7 +52,7 @@ def _advance_running(search: Search) -> None:
     searches.search_record_round(search, promoted=promoted, proposed=proposed)
     if in_flight + len(promoted) + len(proposed) == 0:
         _close(search, protocol, arms)
-    elif not round_selectors.any_scored(search):
+    elif all(arm.best_reward is None for arm in arms.values()) and not round_selectors.any_scored(search):
         _give_up_if_all_fail(search)
 
 
@@ -67,7 +69,7 @@ def _budget_spent(search: Search, plan: SearchPlan, arms: Mapping[str, Arm]) -> 
     return budget_spent(
         plan,
         epochs=own.epochs,
-        elapsed=round_selectors.elapsed_seconds(search),
+        elapsed=0.0 if plan.budget.seconds is None else round_selectors.elapsed_seconds(search),
         worker_seconds=sum(arm.seconds for arm in arms.values()),
         best=own.best_reward,
         stale=own.stale,
@@ -96,7 +98,8 @@ def _play(
     by_hand = [outcome for trial, reward in told if trial.arm == ArmName.MANUAL and (outcome := _outcome(trial, reward))]
     profile = search.dataset.profile
     rules = catalogue_rules(plan.constraints, profile["users"], profile["items"], profile["pairs"])
-    space, number = SearchSpace.from_json(search.space), round_selectors.last_number(search)
+    space = _space(json.dumps(search.space))
+    number = round_selectors.last_number(search) if slots > 0 else 0
     proposed: list[searches.NewTrial] = []
     for name in playing:
         arm = arms[name]
@@ -120,7 +123,8 @@ def _play(
             )
         )
         keys = [rules.key(proposal.architecture) for proposal in round_.proposals]
-        known = round_selectors.trained_elsewhere(search, name, keys)
+        others = any(other.proposed for other in arms.values() if other is not arm)
+        known = round_selectors.trained_elsewhere(search, name, keys) if others else {}
         for proposal, key in zip(round_.proposals, keys, strict=True):
             number += 1
             proposed.append(
@@ -144,6 +148,12 @@ def _play(
             report=round_.report if own else None,
         )
     return proposed
+
+
+@lru_cache(maxsize=16)
+def _space(document: str) -> SearchSpace:
+    """A frozen space; to read a large one and count its size takes longer than everything else in a round."""
+    return SearchSpace.from_text(document)
 
 
 def _outcome(trial: Trial, reward: float | None) -> Outcome | None:

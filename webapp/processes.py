@@ -73,15 +73,22 @@ def _is_orphan(process: psutil.Process, home: Path) -> bool:
 def processes_running(names: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Run Procfile processes for the length of the block, their output appended to ``log``."""
     commands = procfile_commands()
+    with commands_running([commands[name] for name in names], environment, log) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def commands_running(commands: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """The same for shell commands."""
     log.parent.mkdir(parents=True, exist_ok=True)
     running: list[subprocess.Popen[bytes]] = []
     with log.open("ab") as output:
         try:
-            for name in names:
+            for command in commands:
                 # `exec`: the signal must reach the program itself, and not the shell around it.
                 running.append(
                     subprocess.Popen(
-                        f"exec {commands[name]}",
+                        f"exec {command}",
                         shell=True,
                         cwd=BASE_DIR,
                         env=dict(environment),

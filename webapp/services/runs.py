@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Coalesce, Now
 
 from webapp.enums import Failure, RunState, SearchState
@@ -45,17 +45,18 @@ def run_claim(model: type[Run], *, run_id: int, worker: str) -> Run | None:
     A message may be delivered twice, late, or after the search ended: None tells the task to do nothing.
     """
     free = Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, lease_expires_at__lt=Now())
-    run = model.objects.select_for_update(of=("self",)).filter(free, pk=run_id).first()
+    run = model.objects.select_for_update(of=("self",)).select_related("search__dataset").filter(free, pk=run_id).first()
     if run is None or run.search.state not in CLAIMABLE_IN[model]:
         return None
     model.objects.filter(pk=run_id).update(
         state=RunState.RUNNING,
-        attempt=F("attempt") + 1,
+        attempt=run.attempt + 1,
         lease_expires_at=lease_end(),
         worker=worker,
         started_at=Coalesce("started_at", Now()),
     )
-    return model.objects.select_related("search__dataset").get(pk=run_id)
+    run.refresh_from_db(fields=["state", "attempt", "lease_expires_at", "worker", "started_at"])
+    return run
 
 
 def run_renew(run: Run) -> bool:

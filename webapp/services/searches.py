@@ -271,6 +271,8 @@ class NewTrial:
 
 def search_record_told(search: Search, *, arms: Mapping[str, Arm], told: Sequence[tuple[Trial, float | None]]) -> None:
     """Write what is told of each trial and add up what its arm has spent; call inside the transaction that locked ``search``."""
+    if not told:
+        return
     last = Trial.objects.filter(search=search, told_order__isnull=False).aggregate(last=Max("told_order"))["last"] or 0
     before = rung_before([trial for trial, _ in told])
     for order, (trial, reward) in enumerate(told, start=last + 1):

@@ -127,8 +127,9 @@ def trial_wait(trial: Trial, *, result: TrialResult) -> bool:
 
 
 def _forget_epochs_after(trial: Trial, epochs: int) -> None:
-    # A lost attempt may have gone further than the one that finished.
-    TrialEpoch.objects.filter(trial=trial, epoch__gt=epochs).delete()
+    """Drop what a lost attempt wrote of epochs that the one that finished did not reach."""
+    if trial.attempt > 1:
+        TrialEpoch.objects.filter(trial=trial, epoch__gt=epochs).delete()
 
 
 @transaction.atomic
