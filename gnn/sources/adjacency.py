@@ -19,7 +19,7 @@ NAMES = {"user": "user", "item": "item"}
 
 def looks_like_lists(text: str, filename: str) -> bool:
     """Whether the lines are whole numbers divided by blanks, of uneven count, each starting with a number of its own."""
-    lines = [line.split() for _, line in sample_lines(text, filename)]
+    lines = [fields for _, line in sample_lines(text, filename) if (fields := line.split())]
     if len(lines) < _MIN_LINES or len({len(fields) for fields in lines}) < 2:
         return False
     return len({fields[0] for fields in lines}) == len(lines) and all(field.isdecimal() for fields in lines for field in fields)
@@ -31,7 +31,7 @@ def detect(reader: TextReader, filename: str, compression: Compression, encoding
     Raises:
         DataError: the file has no line.
     """
-    lines = [line.split() for _, line in sample_lines(reader.head_text(encoding), filename)]
+    lines = [fields for _, line in sample_lines(reader.head_text(encoding), filename) if (fields := line.split())]
     pairs: list[tuple[str, ...]] = [(fields[0], item) for fields in lines for item in fields[1:]]
     return Detected.of(
         filename,

@@ -12,6 +12,8 @@ from gnn.sources.mapping import Encoding
 
 HEAD_BYTES = 1 << 18
 """How much of the text detection looks at."""
+_HEAD_LINES, _LONGEST_HEAD_BYTES = 4, 1 << 24
+"""It looks at more if there are fewer lines, up to a limit."""
 BLOCK_BYTES = 1 << 23
 """How much of the text is in memory at once while reading."""
 MAX_LINE_BYTES = 1 << 20
@@ -71,9 +73,14 @@ class TextReader:
         head = b""
         while len(head) < HEAD_BYTES and (more := self._plain.read(HEAD_BYTES - len(head))):
             head += more
+        is_all = len(head) < HEAD_BYTES
+        # A cell of several megabytes must not hide all rows.
+        while not is_all and len(head.splitlines()) < _HEAD_LINES and len(head) < _LONGEST_HEAD_BYTES:
+            more = self._plain.read(HEAD_BYTES)
+            head, is_all = head + more, not more
         if not head:
             raise DataError(f"The file {self._filename} holds no text at all. Export it again and check that it has rows.")
-        return head, len(head) < HEAD_BYTES
+        return head, is_all
 
     def head_text(self, encoding: Encoding) -> str:
         """The head decoded for looking at: what is no text becomes U+FFFD, a row cut at the end of the head is left out."""
