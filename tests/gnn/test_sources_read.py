@@ -229,7 +229,7 @@ def test_a_gzip_file_cut_after_its_head_is_refused() -> None:
 @pytest.mark.parametrize("sizes", [(3_000_000,), (10_000_000,), (1_048_577,), (2_000_000, 5, 3_000_000)])
 @pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
 def test_a_line_that_is_too_long_rejects_itself_only(sizes: tuple[int, ...], line_break: str) -> None:
-    lines = ["u1,i1", *("x" * size for size in sizes), "u2,i2", "u3,i3", "u4,i4", "u5,i5"]
+    lines = ["u1,i1", "u2,i2", "u3,i3", *("x" * size for size in sizes), "u4,i4", "u5,i5"]
     rows, rejects = load(line_break.join(lines), mapping("user", "item"))
     assert rows == [(f"u{at}", f"i{at}") for at in range(1, 6)]
     long = [at for at, line in enumerate(lines, start=1) if len(line) > text.MAX_LINE_BYTES]
