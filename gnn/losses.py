@@ -104,7 +104,9 @@ def in_parts(n: int, rows_at_once: int, part: Callable[[slice], Tensor]) -> Tens
     return torch.stack([checkpoint(part, some, use_reentrant=False, preserve_rng_state=False) for some in slices])
 
 
-def catalogue_softmax(users: Tensor, items: Tensor, block: UserBlock, temperature: float, rows_at_once: int) -> Tensor:
+def catalogue_softmax(
+    users: Tensor, items: Tensor, block: UserBlock, temperature: float, rows_at_once: int, *, rivals: bool = True
+) -> Tensor:
     """Mean over the block's positives of -log softmax over the whole catalogue.
 
     The gradient is exact and computed with the value, so no more than ``rows_at_once`` rows of scores
@@ -116,41 +118,58 @@ def catalogue_softmax(users: Tensor, items: Tensor, block: UserBlock, temperatur
         block: which items are positives of which row.
         temperature: scores are divided by it.
         rows_at_once: memory bound; does not change the result beyond rounding.
+        rivals: whether a user's positives compete with each other, as in a multinomial likelihood (Liang et al. 2018,
+            arXiv 1802.05814), or each only with the other items.
     """
-    return _CatalogueSoftmax.apply(users, items, block, temperature, rows_at_once)
+    return _CatalogueSoftmax.apply(users, items, block, temperature, rows_at_once, rivals)
 
 
 class _CatalogueSoftmax(Function):
     @staticmethod
-    def forward(ctx: Any, users: Tensor, items: Tensor, block: UserBlock, temperature: float, rows_at_once: int) -> Tensor:
+    def forward(ctx: Any, users: Tensor, items: Tensor, block: UserBlock, temperature: float, rows_at_once: int, rivals: bool) -> Tensor:
         grad_users = torch.empty_like(users)
         grad_items = torch.zeros_like(items)
-        count = torch.bincount(block.rows, minlength=len(users)).to(users.dtype)
-        limits = torch.cat([count.new_zeros(1, dtype=torch.long), count.long().cumsum(0)])
-        share = 1.0 / len(block.rows)
+        count = torch.bincount(block.rows, minlength=len(users))
+        limits = torch.cat([count.new_zeros(1), count.cumsum(0)])
         loss = users.new_zeros(())
         for start in range(0, len(users), rows_at_once):
             stop = min(start + rows_at_once, len(users))
             some = slice(int(limits[start]), int(limits[stop]))
-            rows, columns = block.rows[some] - start, block.items[some]
-            chunk, weight = users[start:stop] / temperature, count[start:stop]
-            logits = chunk @ items.t()
-            place = rows * logits.shape[1] + columns
-            positive = logits.view(-1)[place]
-            highest = logits.amax(1)
-            chance = torch.softmax(logits, dim=1)
-            # log of the normaliser: the largest chance is exp(highest - it).
-            normaliser = highest - chance.amax(1).log()
-            loss += share * ((normaliser * weight).sum() - positive.sum())
-            # d loss / d logits, each row divided by its number of positives until the last products.
-            chance.view(-1)[place] -= (1.0 / weight)[rows]
-            grad_users[start:stop] = (chance @ items) * (weight * (share / temperature))[:, None]
-            grad_items += chance.t() @ (chunk * (weight * share)[:, None])
+            chunk = users[start:stop] / temperature
+            part, gradient = _softmax_gradient(chunk @ items.t(), block.rows[some] - start, block.items[some], rivals)
+            loss += part / len(block.rows)
+            grad_users[start:stop] = (gradient @ items) / (temperature * len(block.rows))
+            grad_items += gradient.t() @ (chunk / len(block.rows))
         ctx.save_for_backward(grad_users, grad_items)
         return loss
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
         grad_users, grad_items = ctx.saved_tensors
-        return grad * grad_users, grad * grad_items, None, None, None
+        return grad * grad_users, grad * grad_items, None, None, None, None
+
+
+def _softmax_gradient(logits: Tensor, rows: Tensor, columns: Tensor, rivals: bool) -> tuple[Tensor, Tensor]:
+    """Sum of -log softmax of the entries (rows, columns), each in its row, and its gradient.
+
+    Args:
+        logits: [B, n_items]; overwritten.
+    """
+    odds = logits.float()
+    place = rows * odds.shape[1] + columns
+    positive = odds.view(-1)[place]
+    if not rivals:
+        odds.view(-1)[place] = -torch.inf
+    # A row of positives alone has no rival at all.
+    highest = odds.amax(1).clamp(min=torch.finfo(odds.dtype).min)
+    total = odds.sub_(highest[:, None]).exp_().sum(1)
+    gap = (highest + total.log())[rows] - positive
+    if rivals:
+        odds.mul_((torch.bincount(rows, minlength=len(odds)) / total)[:, None])
+        odds.view(-1)[place] -= 1.0
+        return gap.sum(), odds
+    missed = torch.sigmoid(gap)
+    odds.mul_((total.new_zeros(len(odds)).index_add_(0, rows, missed) / total.clamp(min=torch.finfo(total.dtype).tiny))[:, None])
+    odds.view(-1)[place] = -missed
+    return softplus(gap).sum(), odds

@@ -81,7 +81,7 @@ class Objective(ABC, Generic[B]):
 
 
 class CatalogueObjective(Objective[UserBlock]):
-    """Softmax over the whole catalogue for blocks of users."""
+    """Softmax over the whole catalogue, or a sample of it, for blocks of users."""
 
     def __init__(self, model: Recommender, graph: Graph) -> None:
         super().__init__(model, graph)
@@ -95,15 +95,22 @@ class CatalogueObjective(Objective[UserBlock]):
 
     def compare(self, block: UserBlock, users: Tensor, items: Tensor, draw: Draw, rows_at_once: int) -> tuple[Tensor, Tensor]:
         settings, chosen = self.settings, users[block.users]
-        if settings.popularity_offset:
+        every_item = torch.arange(self.graph.n_users, self.graph.n_nodes, device=block.users.device)
+        used = torch.cat([block.users, every_item])
+        added = settings.popularity_offset * self.offset
+        if settings.sampled_items:
+            drawn, weight = sampled_catalogue(self.graph.n_items, block.items, settings.sampled_items, draw.generator)
+            items, added = rows(items, drawn), added[drawn] + weight.log()[:, None]
+            block = replace(block, items=torch.searchsorted(drawn, block.items))
+            rows_at_once = max(1, rows_at_once * self.graph.n_items // len(drawn))
+        if settings.sampled_items or settings.popularity_offset:
             # One more column adds to the scores in training alone.
             chosen = torch.cat([chosen, chosen.new_ones(len(chosen), 1)], dim=1)
-            items = torch.cat([items, settings.temperature * settings.popularity_offset * self.offset], dim=1)
+            items = torch.cat([items, settings.temperature * added], dim=1)
         # Half precision only pays on a GPU, and only the scores are large enough to want it.
         with torch.autocast("cuda", torch.bfloat16, enabled=users.is_cuda):
-            loss = catalogue_softmax(chosen, items, block, settings.temperature, rows_at_once)
-        every_item = torch.arange(self.graph.n_users, self.graph.n_nodes, device=block.users.device)
-        return loss, torch.cat([block.users, every_item])
+            loss = catalogue_softmax(chosen, items, block, settings.temperature, rows_at_once, rivals=settings.positives == "compete")
+        return loss, used
 
 
 class PairObjective(Objective[PairBlock]):
@@ -211,6 +218,23 @@ def make_objective(model: Recommender, graph: Graph) -> Objective[UserBlock] | O
     if model.settings.loss == "softmax":
         return CatalogueObjective(model, graph)
     return PairObjective(model, graph) if model.settings.loss in PAIR_LOSSES else SquareObjective(model, graph)
+
+
+def sampled_catalogue(n_items: int, positives: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Items that stand for the catalogue in a step: all positives, and ``count`` of the others, each as likely as any.
+
+    Returns:
+        Their codes, ascending int64 [C], and how many items each stands for, [C]: with these weights the sum over
+        the sample has the expectation of the sum over the catalogue.
+    """
+    weight = torch.zeros(n_items)
+    positive = positives.cpu()
+    weight[positive] = 1.0
+    others = torch.nonzero(weight == 0).flatten()
+    some = others[torch.randperm(len(others), generator=generator)[:count]]
+    weight[some] = len(others) / max(1, len(some))
+    drawn = torch.nonzero(weight).flatten()
+    return drawn.to(positives.device), weight[drawn].to(positives.device)
 
 
 def _step_size(total: int, steps: int, limits: tuple[int, int]) -> int:

@@ -48,6 +48,9 @@ class Settings:
     candidates: str
     corrected: bool
     popularity_offset: float
+    positives: str
+    sampled_items: int
+    """Unseen items that stand for the catalogue at each step of it; 0 for all."""
     margin: float
     negative_weight: float
     uniformity: float
@@ -97,6 +100,8 @@ class Settings:
             candidates=read.text("candidates"),
             corrected=read.text("popularity_correction") == "logq",
             popularity_offset=read.number("popularity_offset"),
+            positives=read.text("positives"),
+            sampled_items=read.whole("sampled_items"),
             margin=read.number("margin"),
             negative_weight=read.number("negative_weight"),
             uniformity=read.number("uniformity"),

@@ -25,6 +25,7 @@ NATURAL_SCORER = {loss: "cosine" if loss in (*TEMPERED_LOSSES, *COSINE_LOSSES) e
 SCORERS = ("dot", "cosine", "bilinear", "mlp")
 NEGATIVES = ("uniform", "popularity", "hard", "in_batch")
 CANDIDATES = ("uniform", "popularity", "in_batch")
+POSITIVES = ("compete", "apart")
 CORRECTIONS = ("logq", "none")
 NOISE_CONTRASTS = ("simgcl", "xsimgcl")
 CONTRASTS = ("none", "sgl", *NOISE_CONTRASTS)
@@ -43,6 +44,7 @@ LABELS: dict[str, str] = {
     "softmax": "softmax", "sampled_softmax": "sampled softmax", "bpr": "BPR", "bce": "cross-entropy", "margin": "margin",
     "ccl": "CCL", "ultragcn": "UltraGCN", "directau": "DirectAU",
     "uniform": "uniform", "popularity": "by popularity", "hard": "hardest of several", "in_batch": "from the batch",
+    "compete": "compete with each other", "apart": "each on its own",
     "logq": "log q", "sgl": "SGL", "simgcl": "SimGCL", "xsimgcl": "XSimGCL", "learned": "learned", "none": "none",
     "constant": "constant", "ids": "ids alone", "features": "attributes instead of ids", "both": "ids and attributes",
 }  # fmt: skip

@@ -21,6 +21,7 @@ from gnn.catalogue.choices import (
     NORMALISATIONS,
     OPERATORS,
     PAIR_LOSSES,
+    POSITIVES,
     PROPAGATING_OPERATORS,
     SCHEDULES,
     SCORED_LOSSES,
@@ -146,6 +147,14 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         CatalogueEntry(
             "popularity_offset", "Popularity offset", "Share of an item's log popularity added in training alone; more favours rare items.",
             offered=(0.0, 0.25, 0.5), default=0.0, minimum=0.0, maximum=1.0, when={"loss": ("softmax",)},
+        ),
+        CatalogueEntry(
+            "positives", "Seen items of a user", "Whether the softmax lets them compete with each other, or each with unseen ones alone.",
+            offered=POSITIVES, default="compete", when={"loss": ("softmax",)},
+        ),
+        CatalogueEntry(
+            "sampled_items", "Items per step", "Unseen items that stand for the catalogue at each training step, drawn anew; 0 takes all.",
+            offered=(0, 2048, 4096), default=0, minimum=0, maximum=1e7, whole=True, when={"loss": ("softmax",)},
         ),
         CatalogueEntry(
             "margin", "Margin", "How far apart seen and unseen items should be; for CCL, the cosine from which a negative counts.",

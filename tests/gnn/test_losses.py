@@ -8,7 +8,7 @@ from gnn import losses
 from gnn.contrastive import info_nce
 from gnn.graph import build_graph
 from gnn.losses import catalogue_softmax
-from gnn.sampling import block_of
+from gnn.sampling import UserBlock, block_of
 from tests.gnn.toy import random_interactions
 
 
@@ -113,9 +113,34 @@ def test_softmax_equals_autograd_over_full_log_probabilities(graph, block, rows_
         torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-5)
 
 
-def test_softmax_stays_finite_at_the_lowest_temperature(graph, block):
+@pytest.mark.parametrize("rows_at_once", [1, 3, 100])
+def test_positives_apart_equal_autograd_of_each_against_the_items_its_user_has_not(graph, block, rows_at_once):
+    users, items = embeddings(4, 0), embeddings(graph.n_items, 1)
+    ours = catalogue_softmax(users, items, block, 0.2, rows_at_once, rivals=False)
+    scores, total = users @ items.t() / 0.2, torch.zeros(())
+    for row, item in zip(block.rows.tolist(), block.items.tolist(), strict=True):
+        own = set(block.items[block.rows == row].tolist()) - {item}
+        compared = [other for other in range(graph.n_items) if other not in own]
+        total = total + torch.logsumexp(scores[row, compared], dim=0) - scores[row, item]
+    reference = total / len(block.rows)
+    torch.testing.assert_close(ours, reference, rtol=1e-5, atol=1e-5)
+    for got, wanted in zip(torch.autograd.grad(ours, [users, items]), torch.autograd.grad(reference, [users, items]), strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_positives_apart_of_a_user_who_has_everything_teach_nothing():
+    everything = UserBlock(torch.tensor([0]), torch.zeros(3, dtype=torch.long), torch.arange(3))
+    users, items = embeddings(1, 0, scale=50.0), embeddings(3, 1, scale=50.0)
+    loss = catalogue_softmax(users, items, everything, 0.05, 10, rivals=False)
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=1e-4)
+    assert users.grad.abs().max() < 1e-4 and items.grad.abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("rivals", [True, False])
+def test_softmax_stays_finite_at_the_lowest_temperature(graph, block, rivals):
     users, items = embeddings(4, 0, scale=2.0), embeddings(graph.n_items, 1, scale=2.0)
-    loss = catalogue_softmax(users, items, block, 0.01, 100)
+    loss = catalogue_softmax(users, items, block, 0.01, 100, rivals=rivals)
     loss.backward()
     assert torch.isfinite(loss) and torch.isfinite(users.grad).all() and torch.isfinite(items.grad).all()
 

@@ -10,7 +10,7 @@ from gnn.contrastive import contrast
 from gnn.errors import DataError, Diverged
 from gnn.graph import build_graph
 from gnn.model import Draw, build_model
-from gnn.objectives import make_objective
+from gnn.objectives import make_objective, sampled_catalogue
 from gnn.space import Architecture
 from gnn.train import TrainConfig, fit
 from gnn.trainer import Trainer
@@ -47,6 +47,7 @@ def choices():
     yield from ({"loss": loss, "negatives": kind, "negative_count": 3} for loss in PAIR_LOSSES for kind in NEGATIVES)
     yield from ({"loss": "sampled_softmax", "candidates": kind} for kind in CANDIDATES)
     yield from ({"loss": "softmax", "popularity_offset": 0.25}, {"loss": "directau"})
+    yield from ({"positives": "apart"}, {"sampled_items": 8}, {"positives": "apart", "sampled_items": 8, "popularity_offset": 0.25})
     yield from ({"contrastive": kind} for kind in ("sgl", "simgcl", "xsimgcl"))
     yield {"loss": "bpr", "contrastive": "simgcl", "combination": "concat", "edge_dropout": 0.1}
 
@@ -109,6 +110,29 @@ def test_a_sampled_softmax_takes_the_chance_of_being_drawn_off(graph, kind, corr
         others = [other for other in drawn.tolist() if other != item]
         total -= np.log(np.exp(logits[row, item]) / np.exp(logits[row, [item, *others]]).sum())
     assert ours.item() == pytest.approx(total / len(block.items), rel=1e-4)
+
+
+@pytest.mark.parametrize("positives", ["compete", "apart"])
+def test_a_sample_of_everything_is_the_catalogue(graph, positives):
+    def loss(sampled_items):
+        model = network(graph, positives=positives, popularity_offset=0.5, sampled_items=sampled_items)
+        objective = make_objective(model, graph)
+        value = objective.loss(first_block(objective), draw(), 4)
+        value.backward()
+        return value.detach(), model.nodes.grad
+
+    for got, wanted in zip(loss(1000), loss(0), strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_sampled_items_stand_for_the_catalogue_on_average():
+    generator, positives = torch.Generator().manual_seed(0), torch.tensor([7, 3, 3])
+    values, sums = torch.arange(20.0).exp2().sqrt(), []
+    for _ in range(4000):
+        items, weight = sampled_catalogue(20, positives, 5, generator)
+        assert len(items) == 7 and {3, 7} <= set(items.tolist()) and (items.diff() > 0).all()
+        sums.append((values[items] * weight).sum())
+    assert torch.stack(sums).mean().item() == pytest.approx(values.sum().item(), rel=0.05)
 
 
 def test_a_popularity_offset_is_added_in_training_alone(graph):

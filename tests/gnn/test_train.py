@@ -189,11 +189,11 @@ def test_memory_that_runs_out_is_typed(planted, monkeypatch):
 def test_scores_are_cut_smaller_before_giving_up(planted, monkeypatch):
     rows = []
 
-    def small_only(users, items, block, temperature, rows_at_once):
+    def small_only(users, items, block, temperature, rows_at_once, *, rivals):
         rows.append(rows_at_once)
         if rows_at_once > 4:
             out_of_memory()
-        return losses.catalogue_softmax(users, items, block, temperature, rows_at_once)
+        return losses.catalogue_softmax(users, items, block, temperature, rows_at_once, rivals=rivals)
 
     config = TrainConfig(max_epochs=2, objective=OBJECTIVE, cutoffs=(HELD_OUT,))
     undisturbed, _ = train(planted, config, dropout=0.2)
