@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from celery import Task
 from django.db import InterfaceError, OperationalError
@@ -15,7 +16,7 @@ from searchworker.advance import advance
 from searchworker.celery import app, device_name, draining
 from searchworker.ownership import Abandoned, GivenBack, ownership
 from searchworker.prepared import PreparedData
-from searchworker.training import prepared_data, train_trial
+from searchworker.training import CHECKPOINT_EVERY_SECONDS, Every, prepared_data, train_on, train_trial
 from searchworker.trial import run_reference, score_on_test, train_architecture
 from webapp import queue
 from webapp.enums import SearchState
@@ -84,18 +85,23 @@ def run_finalist(self: Task, run_id: int) -> None:
     if run is None:
         return
 
+    save = Every(CHECKPOINT_EVERY_SECONDS)
+
     def on_epoch(report: EpochReport) -> None:
         if not runs.run_renew(run):
             raise Abandoned
         paused = not Search.objects.filter(pk=run.search_id, state=SearchState.FINISHING).exists()
-        if paused or draining.is_set():
+        leaving = paused or draining.is_set()
+        if leaving or save.is_due():
+            runs.run_save_checkpoint(run, checkpoint=report.snapshot())
+        if leaving:
             raise GivenBack
 
     with ownership(run):
         protocol, data = _protocol_and_data(run)
-        trained = train_architecture(
-            Architecture.of(run.trial.architecture), data.training, protocol, seed=run.seed, device=device_name(), on_epoch=on_epoch
-        )
+        architecture = Architecture.of(run.trial.architecture)
+        train = partial(train_architecture, architecture, data.training, protocol, seed=run.seed, device=device_name(), on_epoch=on_epoch)
+        trained = train_on(run, train)
         test = score_on_test(trained.scorer, data, protocol)
         finalists.finalist_complete(
             run,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from functools import partial
 from statistics import fmean
 
@@ -24,7 +25,7 @@ from searchworker.reward import validation_measures
 from searchworker.rungs import Rung
 from searchworker.trial import Trained, train_architecture
 from webapp.enums import ArmName, Ending
-from webapp.models import Trial
+from webapp.models import FinalistRun, Trial
 from webapp.selectors import rounds as round_selectors
 from webapp.selectors.datasets import dataset_interactions
 from webapp.services import runs, trials
@@ -38,6 +39,20 @@ CHECKPOINT_EVERY_SECONDS = 60
 ENDINGS = {Directive.FINISH: Ending.BUDGET, Directive.PRUNE: Ending.MEDIAN}
 
 _prepared = PreparedCache()
+
+
+class Every:
+    """Whether so many seconds have passed since the last time it was said, or the start."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last = time.monotonic()
+
+    def is_due(self) -> bool:
+        due = time.monotonic() - self._last > self._seconds
+        if due:
+            self._last = time.monotonic()
+        return due
 
 
 def train_trial(trial: Trial) -> None:
@@ -108,15 +123,22 @@ def _train_trial(trial: Trial, data: PreparedData, protocol: Protocol, plan: Sea
         device=device_name(),
         on_epoch=reporter,
     )
-    checkpoint = _read_blob(trial.checkpoint_blob)
-    if checkpoint is None:
-        return train(nodes=_inherited(trial) if plan.inherit and trial.arm == ArmName.CONTROLLER else None)
+    if not trial.checkpoint_blob and plan.inherit and trial.arm == ArmName.CONTROLLER:
+        return train(nodes=_inherited(trial))
+    return train_on(trial, train)
+
+
+def train_on(run: Trial | FinalistRun, train: Callable[..., Trained]) -> Trained:
+    """Call ``train`` with the run's checkpoint, and without where it has none that this version can read."""
+    checkpoint = _read_blob(run.checkpoint_blob)
     try:
         return train(checkpoint=checkpoint)
     except (OutOfMemory, Diverged):
         raise
     except TrainError as error:
-        log.warning("%s starts again, because its checkpoint cannot be used: %s", trial, error)
+        if checkpoint is None:
+            raise
+        log.warning("%s starts again, because its checkpoint cannot be used: %s", run, error)
         return train()
 
 
@@ -138,7 +160,7 @@ class _TrialReporter:
         self._rung = rung
         self._metric = metric
         self._prune = prune
-        self._saved_at = time.monotonic()
+        self._save = Every(CHECKPOINT_EVERY_SECONDS)
         self.ending: Ending | None = None
         """Why the search ended the training early."""
 
@@ -159,9 +181,8 @@ class _TrialReporter:
             return True
         leaving = directive is Directive.PAUSE or draining.is_set()
         at_rung = self._rung.ends_at(report.epoch)
-        if leaving or at_rung or time.monotonic() - self._saved_at > CHECKPOINT_EVERY_SECONDS:
-            trials.trial_save_checkpoint(self._trial, checkpoint=report.snapshot())
-            self._saved_at = time.monotonic()
+        if leaving or at_rung or self._save.is_due():
+            runs.run_save_checkpoint(self._trial, checkpoint=report.snapshot())
         if leaving:
             raise GivenBack
         return at_rung

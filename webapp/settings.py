@@ -68,7 +68,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # A redelivered message is harmless: the claim is a conditional UPDATE. A long timeout only avoids the noise.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 6 * 3600}
 CELERY_BEAT_SCHEDULE = {
-    "reap": {"task": "recsmith.reap", "schedule": max(1.0, RECSMITH_LEASE_SECONDS / 4), "options": {"queue": "control", "expires": 60}},
+    # The message does not expire: that would go by the clock of the worker, and one that is fast would never reap.
+    "reap": {"task": "recsmith.reap", "schedule": max(1.0, RECSMITH_LEASE_SECONDS / 4), "options": {"queue": "control"}},
 }
 
 INSTALLED_APPS = [

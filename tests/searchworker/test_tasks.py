@@ -21,7 +21,7 @@ from webapp.blobs import bytes_file
 from webapp.enums import ArmName, Ending, Failure, RunState, SearchState
 from webapp.models import Arm, Search, Trial, TrialEpoch, TrialRung
 from webapp.selectors.searches import METRIC_LABELS
-from webapp.services import searches
+from webapp.services import runs, searches
 from webapp.services.errors import Conflict
 
 pytestmark = pytest.mark.django_db
@@ -78,8 +78,9 @@ def test_a_search_runs_to_its_verdict() -> None:
     assert sorted({run.trial.number for run in runs}) == sorted(best)
     assert len(runs) == 4
     assert all(0 <= run.test_scores["ndcg@20"] <= 1 for run in runs)
-    assert search.message.startswith(f"Trial {best[0]} scores ")
-    assert "baseline" in search.message
+    assert search.message.startswith(f"PPO's best, trial {best[0]}, scores ")
+    assert "the best baseline" in search.message
+    assert {row["kind"] for row in search.comparisons} == {"baseline", "runner_up"}
 
 
 def test_a_search_goes_on_without_a_baseline_that_needs_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -405,8 +406,7 @@ def test_a_trial_starts_from_the_embeddings_of_the_best_of_its_size() -> None:
     for trial in own[1:]:
         assert trial.inherited_from == best
         best = trial if trial.scores["ndcg@20"] > best.scores["ndcg@20"] else best
-    kept = search.trials.exclude(embeddings_blob="")
-    assert [trial.number for trial in kept] == [best.number]
+    assert not search.trials.exclude(embeddings_blob="").exists(), "nothing starts from them any more"
     assert not search.trials.filter(arm="random").exclude(inherited_from=None).exists()
 
 
@@ -451,3 +451,65 @@ def test_a_k_fold_reward_is_the_mean_over_the_folds_that_do_not_test() -> None:
     alone = [run_everything(start(protocol=part, planned_trials=1)).trials.get().scores["ndcg@20"] for part in protocol.each_valid_fold()]
     assert len(set(alone)) == 2
     assert trial.reward == pytest.approx(sum(alone) / 2)
+
+
+def test_an_ended_search_keeps_no_checkpoints_and_embeddings() -> None:
+    search = start(plan=SearchPlan(random_arm=False, rungs=Rungs(first=1, factor=2, count=2), inherit=True))
+    tasks.advance_search(search.pk)
+    tasks.run_trial(search.trials.get().pk)
+    trial = search.trials.get()
+    assert trial.state == RunState.WAITING
+    kept = (trial.checkpoint_blob, trial.embeddings_blob)
+    assert all(default_storage.exists(blob) for blob in kept)
+    searches.search_stop(search_id=search.pk)
+    trial.refresh_from_db()
+    assert (trial.checkpoint_blob, trial.embeddings_blob) == ("", "")
+    assert not any(default_storage.exists(blob) for blob in kept)
+    assert default_storage.exists(search.dataset.data_blob)
+
+
+def test_a_failed_trial_keeps_no_checkpoint_and_frees_none_that_another_has() -> None:
+    search = start(workers=2)
+    tasks.advance_search(search.pk)
+    shared = default_storage.save("checkpoint", bytes_file(b"the same bytes"))
+    search.trials.update(checkpoint_blob=shared)
+    first, second = search.trials.order_by("number")
+    for trial, left in ((first, True), (second, False)):
+        claimed = runs.run_claim(Trial, run_id=trial.pk, worker="here/1")
+        assert claimed is not None
+        assert runs.run_fail(claimed, failure=Failure.OUT_OF_MEMORY, message="Too large.")
+        trial.refresh_from_db()
+        assert trial.checkpoint_blob == ""
+        assert default_storage.exists(shared) is left
+
+
+def test_a_paused_finalist_goes_on_from_its_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = start(planned_trials=1, protocol=PROTOCOL.model_copy(update={"finalists": 1, "finalist_seeds": 1}))
+    while search.state == SearchState.RUNNING:
+        tasks.advance_search(search.pk)
+        for trial in search.trials.filter(state=RunState.QUEUED):
+            tasks.run_trial(trial.pk)
+        search.refresh_from_db()
+    run = search.finalist_runs.get()
+    trained: list[int] = []
+    train = tasks.train_architecture
+
+    def watched(*arguments: Any, on_epoch: Any, **named: Any) -> Any:
+        def pausing(report: Any) -> Any:
+            trained.append(report.epoch)
+            if len(trained) == 2:
+                searches.search_pause(search_id=search.pk)
+            return on_epoch(report)
+
+        return train(*arguments, on_epoch=pausing, **named)
+
+    monkeypatch.setattr(tasks, "train_architecture", watched)
+    tasks.run_finalist(run.pk)
+    run.refresh_from_db()
+    assert run.state == RunState.QUEUED
+    assert run.checkpoint_blob
+    searches.search_resume(search_id=search.pk)
+    tasks.run_finalist(run.pk)
+    run.refresh_from_db()
+    assert (run.state, run.epochs, run.checkpoint_blob) == (RunState.COMPLETED, 3, "")
+    assert trained == [1, 2, 3]

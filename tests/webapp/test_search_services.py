@@ -184,8 +184,8 @@ def test_an_epoch_is_written_once_and_the_search_is_obeyed(dataset: Dataset) -> 
 
 def test_a_checkpoint_replaces_the_one_before_and_goes_when_the_trial_completes(dataset: Dataset) -> None:
     trial = claim(new_trial(start(dataset)))
-    trials.trial_save_checkpoint(trial, checkpoint=b"one")
-    trials.trial_save_checkpoint(trial, checkpoint=b"two")
+    runs.run_save_checkpoint(trial, checkpoint=b"one")
+    runs.run_save_checkpoint(trial, checkpoint=b"two")
     assert list(Blob.objects.values_list("name", flat=True)) == [trial.checkpoint_blob]
     trials.trial_complete(trial, result=reached(0.2), ending=Ending.PATIENCE)
     assert not Blob.objects.exists()
@@ -196,7 +196,7 @@ def test_a_late_checkpoint_leaves_nothing_behind(dataset: Dataset) -> None:
     late = claim(trial)
     expire(trial)
     claim(trial)
-    trials.trial_save_checkpoint(late, checkpoint=b"late")
+    runs.run_save_checkpoint(late, checkpoint=b"late")
     assert not Blob.objects.exists()
 
 

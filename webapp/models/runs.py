@@ -56,6 +56,8 @@ class FinalistRun(LeasedRun):
     trial = models.ForeignKey("webapp.Trial", on_delete=models.CASCADE, related_name="finalist_runs")
     seed = models.PositiveBigIntegerField()
     epochs = models.PositiveIntegerField(default=0)
+    checkpoint_blob = models.CharField(max_length=64, blank=True)
+    """Where to resume after a pause or a lost worker."""
     valid_scores = models.JSONField(default=dict)
     test_scores = models.JSONField(default=dict)
     test_users = models.BinaryField(null=True)
@@ -63,6 +65,7 @@ class FinalistRun(LeasedRun):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["trial", "seed"], name="finalist_seed")]
+        indexes = [models.Index(fields=["checkpoint_blob"], condition=~models.Q(checkpoint_blob=""), name="finalist_checkpoint")]
 
     def __str__(self) -> str:
         return f"seed {self.seed} of trial {self.trial_id}"

@@ -47,7 +47,13 @@ class Trial(LeasedRun):
             models.UniqueConstraint(fields=["search", "arm", "key"], name="trial_key"),
             models.UniqueConstraint(fields=["search", "told_order"], name="trial_told_order"),
         ]
-        indexes = [models.Index(fields=["search", "state"], name="trial_state")]
+        indexes = [
+            models.Index(fields=["search", "state"], name="trial_state"),
+            models.Index(fields=["search"], condition=models.Q(told_order=None), name="trial_untold"),
+            # Whoever frees a blob asks for who else has it; few rows have one.
+            models.Index(fields=["checkpoint_blob"], condition=~models.Q(checkpoint_blob=""), name="trial_checkpoint"),
+            models.Index(fields=["embeddings_blob"], condition=~models.Q(embeddings_blob=""), name="trial_embeddings"),
+        ]
 
     def __str__(self) -> str:
         return f"trial {self.number} of search {self.search_id}"

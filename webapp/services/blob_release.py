@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
+from typing import Any
 
 from django.apps import apps
 from django.core.files.storage import default_storage
@@ -26,6 +27,15 @@ def blobs_release(names: Iterable[str]) -> None:
             list(Blob.objects.select_for_update().filter(name=name).values_list("pk"))
             if not _is_used(name):
                 default_storage.delete(name)
+
+
+def blobs_let_go(rows: models.QuerySet[Any], field: str) -> None:
+    """Empty the column ``field`` of rows, and free what it named; call it in the transaction that ends them."""
+    kept = rows.exclude(**{field: ""})
+    names = list(kept.values_list(field, flat=True))
+    if names:
+        kept.update(**{field: ""})
+        blobs_release(names)
 
 
 def _is_used(name: str) -> bool:

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from webapp.enums import ACTIVE_SEARCH_STATES, DatasetState, Failure, RunState
 from webapp.models import Dataset, Search
 from webapp.queue import ADVANCE_SEARCH, CONTROL_QUEUE, INGEST_DATASET, TRIALS_QUEUE, enqueue_on_commit, waiting_messages
-from webapp.services.runs import MAX_LOSSES, RUN_TASKS, RunModel
+from webapp.services.runs import MAX_LOSSES, RUN_TASKS, RunModel, free_checkpoint
 from webapp.services.uploads import uploads_expire
 
 LOST_MESSAGE = (
@@ -51,6 +51,7 @@ def _reap_expired(model: RunModel, task: str) -> None:
                 finished_at=Now(),
                 lease_expires_at=None,
             )
+            free_checkpoint(run)
             enqueue_on_commit(ADVANCE_SEARCH, run.search_id)
         else:
             row.update(state=RunState.QUEUED, losses=F("losses") + 1, lease_expires_at=None, enqueued_at=Now(), worker="")

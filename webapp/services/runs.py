@@ -9,18 +9,22 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from django.conf import settings
+from django.core.files.storage import default_storage
 from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Coalesce, Now
 
+from webapp.blobs import bytes_file
 from webapp.enums import Failure, RunState, SearchState
 from webapp.models import Baseline, FinalistRun, Search, Trial
 from webapp.queue import ADVANCE_SEARCH, RUN_BASELINE, RUN_FINALIST, RUN_TRIAL, enqueue_on_commit
+from webapp.services.blob_release import blobs_let_go, blobs_release
 
 MAX_LOSSES = 3
 """A run whose worker died this often is given up: it is probably what kills them."""
 
 Run = TypeVar("Run", Trial, Baseline, FinalistRun)
+Resumable = TypeVar("Resumable", Trial, FinalistRun)
 RunModel = type[Trial] | type[Baseline] | type[FinalistRun]
 
 RUN_TASKS: dict[RunModel, str] = {Trial: RUN_TRIAL, Baseline: RUN_BASELINE, FinalistRun: RUN_FINALIST}
@@ -70,10 +74,34 @@ def owned(run: Run) -> models.QuerySet[Run]:
 
 
 @transaction.atomic
+def run_save_checkpoint(run: Resumable, *, checkpoint: bytes) -> None:
+    """Keep the state of training in place of the checkpoint before it."""
+    run_replace_blob(run, "checkpoint_blob", checkpoint)
+
+
+def run_replace_blob(run: Resumable, field: str, content: bytes) -> None:
+    """Keep ``content`` under ``field`` of the run, if it is still this attempt's, and free what was there; call it in a transaction."""
+    before = getattr(run, field)
+    saved = default_storage.save(field.removesuffix("_blob"), bytes_file(content))
+    if owned(run).update(**{field: saved}):
+        setattr(run, field, saved)
+        blobs_release({before} - {saved})
+    else:
+        blobs_release({saved})
+
+
+def free_checkpoint(run: Trial | Baseline | FinalistRun) -> None:
+    """Let go of where an ended run would have resumed; call it in the transaction that ends it."""
+    if not isinstance(run, Baseline) and run.checkpoint_blob:
+        blobs_let_go(type(run).objects.filter(pk=run.pk), "checkpoint_blob")
+
+
+@transaction.atomic
 def run_complete(run: Run, **results: Any) -> bool:
     """End the run as COMPLETED with its results; False when it is no longer this attempt's."""
     ended = owned(run).update(state=RunState.COMPLETED, finished_at=Now(), lease_expires_at=None, **results)
     if ended:
+        free_checkpoint(run)
         enqueue_on_commit(ADVANCE_SEARCH, run.search_id)
     return ended == 1
 
@@ -83,6 +111,7 @@ def run_fail(run: Run, *, failure: Failure, message: str) -> bool:
     """End the run as FAILED with its reason; False when the run is no longer this attempt's."""
     ended = owned(run).update(state=RunState.FAILED, failure=failure, message=message, finished_at=Now(), lease_expires_at=None)
     if ended:
+        free_checkpoint(run)
         enqueue_on_commit(ADVANCE_SEARCH, run.search_id)
     return ended == 1
 

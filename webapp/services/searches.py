@@ -24,6 +24,7 @@ from webapp.models import Arm, Baseline, ControllerReport, Dataset, FinalistRun,
 from webapp.queue import ADVANCE_SEARCH, RUN_BASELINE, RUN_TRIAL, enqueue_on_commit
 from webapp.selectors.rounds import last_number, plan_of, rung_before
 from webapp.services.baselines import BASELINES
+from webapp.services.blob_release import blobs_let_go
 from webapp.services.errors import Conflict
 from webapp.services.runs import RUN_TASKS, runs_enqueue
 from webapp.services.trials import trials_release_waiting
@@ -225,7 +226,16 @@ def search_break_off(*, search_id: int, message: str) -> None:
         search_fail(search, message=message)
 
 
-def search_finish(search: Search, *, message: str) -> None:
+def search_finish(
+    search: Search,
+    *,
+    message: str,
+    comparisons: Sequence[Mapping[str, Any]] = (),
+    importance: Mapping[str, Mapping[str, float]] | None = None,
+) -> None:
+    """End the search with its verdict, what it rests on, and which decisions mattered."""
+    search.comparisons, search.importance = list(comparisons), dict(importance or {})
+    search.save(update_fields=["comparisons", "importance"])
     _end(search, state=SearchState.FINISHED, message=message)
 
 
@@ -250,6 +260,8 @@ def _end(search: Search, *, state: SearchState, message: str) -> None:
         model.objects.filter(search_id=search.pk, state__in=IN_FLIGHT_RUN_STATES).update(
             state=RunState.STOPPED, finished_at=Now(), lease_expires_at=None
         )
+    for rows, field in ((search.trials, "checkpoint_blob"), (search.trials, "embeddings_blob"), (search.finalist_runs, "checkpoint_blob")):
+        blobs_let_go(rows.all(), field)
     search.state = state
     search.message = message
     search.save(update_fields=["state", "message"])

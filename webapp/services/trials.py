@@ -5,16 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models.functions import Now
 
-from webapp.blobs import bytes_file
 from webapp.enums import Ending, RunState, SearchState
 from webapp.models import Search, Trial, TrialEpoch
 from webapp.queue import ADVANCE_SEARCH, enqueue_on_commit
 from webapp.selectors.rounds import donors, median_at_epoch
-from webapp.services.runs import lease_end, owned, run_complete
+from webapp.services.blob_release import blobs_let_go
+from webapp.services.runs import lease_end, owned, run_complete, run_replace_blob
 
 
 class Directive(enum.Enum):
@@ -61,11 +60,6 @@ def trial_report_epoch(
     return Directive.CONTINUE
 
 
-def trial_save_checkpoint(trial: Trial, *, checkpoint: bytes) -> None:
-    """Keep the state of training in place of the checkpoint before it."""
-    _replace_blob(trial, "checkpoint_blob", checkpoint)
-
-
 @transaction.atomic
 def trial_keep_embeddings(trial: Trial, *, embeddings: bytes, metric: str, score: float) -> None:
     """Keep the node embeddings of a trained trial for later ones of its size to start from, unless those kept are better."""
@@ -73,21 +67,8 @@ def trial_keep_embeddings(trial: Trial, *, embeddings: bytes, metric: str, score
         if donor.scores.get(metric, score) >= score:
             return
     for donor in donors(trial).select_for_update(of=("self",)):
-        Trial.objects.filter(pk=donor.pk).update(embeddings_blob="")
-        default_storage.delete(donor.embeddings_blob)
-    _replace_blob(trial, "embeddings_blob", embeddings)
-
-
-def _replace_blob(trial: Trial, field: str, content: bytes) -> None:
-    before = getattr(trial, field)
-    saved = default_storage.save(field.removesuffix("_blob"), bytes_file(content))
-    if saved == before:
-        return
-    if owned(trial).update(**{field: saved}):
-        setattr(trial, field, saved)
-        default_storage.delete(before)
-    else:
-        default_storage.delete(saved)
+        blobs_let_go(Trial.objects.filter(pk=donor.pk), "embeddings_blob")
+    run_replace_blob(trial, "embeddings_blob", embeddings)
 
 
 @dataclass(frozen=True)
@@ -108,11 +89,9 @@ class TrialResult:
 @transaction.atomic
 def trial_complete(trial: Trial, *, result: TrialResult, ending: Ending) -> bool:
     """End the trial with its result; False when it is no longer this attempt's."""
-    completed = run_complete(trial, ending=ending, checkpoint_blob="", **result.columns())
+    completed = run_complete(trial, ending=ending, **result.columns())
     if completed:
         _forget_epochs_after(trial, result.epochs)
-        if trial.checkpoint_blob:
-            default_storage.delete(trial.checkpoint_blob)
     return completed
 
 
@@ -144,6 +123,5 @@ def trial_inherit(trial: Trial) -> Trial | None:
 def trials_release_waiting(search: Search) -> None:
     """Complete the trials that wait at a rung with what they have reached: no place will open any more."""
     waiting = Trial.objects.filter(search=search, state=RunState.WAITING)
-    for blob in waiting.exclude(checkpoint_blob="").values_list("checkpoint_blob", flat=True):
-        default_storage.delete(blob)
-    waiting.update(state=RunState.COMPLETED, ending=Ending.RUNG, checkpoint_blob="")
+    blobs_let_go(waiting, "checkpoint_blob")
+    waiting.update(state=RunState.COMPLETED, ending=Ending.RUNG)
