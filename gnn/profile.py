@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gnn.advice import FEW, recommend, warnings
 from gnn.interactions import Interactions
 from gnn.sources.mapping import PARTS
 from gnn.sources.rejects import Rejects
@@ -18,7 +19,6 @@ MAX_TEXT = 200
 _DAY = 86_400
 TIME_STEPS = (3600, _DAY, 7 * _DAY, 28 * _DAY, 91 * _DAY, 365 * _DAY)
 """Seconds of one bar of the time line: the shortest that needs at most ``MAX_POINTS`` bars is taken."""
-_MISSING_WORDS = {"null", "nan", "none", "na", "n/a", "\\n", "undefined"}
 _SKEWED = 20
 """A largest weight this many times the median is drawn on a logarithmic axis."""
 
@@ -44,44 +44,15 @@ def profile(interactions: Interactions, rejects: Rejects) -> dict[str, Any]:
         "parts": _parts(interactions),
         "rejects": rejects.to_json(),
         "warnings": warnings(interactions, rejects, per_user, pairs),
+        "recommended": recommend(interactions, per_user),
+        "cold": {"users": int((per_user < FEW).sum()), "items": int((per_item < FEW).sum()), "below": FEW},
+        "degrees": {"user": _degrees(per_user), "item": _degrees(per_item)},
         "user_tail": _tail(per_user),
         "item_tail": _tail(per_item),
         "weights": None if interactions.weight is None else _histogram(interactions.weight.astype(np.float64)),
         "timeline": None if time is None else _timeline(time),
         "first_rows": _first_rows(interactions),
     }
-
-
-def warnings(interactions: Interactions, rejects: Rejects, per_user: Ints, pairs: int) -> list[str]:
-    """Sentences about what may spoil a search."""
-    found = []
-    n, time, weight = len(interactions), interactions.timestamp, interactions.weight
-    if rejects.total > 0.05 * rejects.rows_read:
-        found.append(f"{rejects.total / rejects.rows_read:.0%} of the rows were rejected. Look at the reasons before you trust the rest.")
-    if n > pairs:
-        found.append(f"{n - pairs:,} rows repeat a user and item already seen. They stay in the data; the graph joins a pair once.")
-    if weight is not None and weight.min() == weight.max():
-        found.append(f"Every weight is {weight[0]:g}, so weights tell the model nothing.")
-    if weight is not None and (negative := int((weight < 0).sum())):
-        found.append(f"{negative:,} rows have a negative weight; they still count as interactions.")
-    if few := int((per_user < 3).sum()):
-        found.append(
-            f"{few:,} of {interactions.n_users:,} users have fewer than 3 interactions, too few to judge recommendations for them."
-        )
-    if n < 1000:
-        found.append(f"{n:,} interactions are few: scores will differ much by chance from one split to another.")
-    if time is not None:
-        if time.min() == time.max():
-            found.append("Every timestamp is the same, so a split by time is not possible.")
-        else:
-            found.append("The rows have times. A random split lets a model learn from the future; a split by time is closer to real use.")
-        if time.min() < 473_385_600 or time.max() > 4_102_444_800:
-            found.append("Some times lie before 1985 or after 2100. Check the unit of the timestamp column.")
-    for kind, ids, codes in (("user", interactions.user_ids, interactions.user), ("item", interactions.item_ids, interactions.item)):
-        for code, text in enumerate(ids.to_list()):
-            if len(text) < 10 and text.lower() in _MISSING_WORDS:
-                found.append(f"{int((codes == code).sum()):,} rows have the {kind} {text!r}, which looks like a missing value.")
-    return found
 
 
 def _roles(interactions: Interactions) -> dict[str, Any]:
@@ -112,6 +83,14 @@ def _parts(interactions: Interactions) -> dict[str, int] | None:
 
 def _spread(counts: Ints) -> dict[str, float]:
     return {"mean": float(counts.mean()), "median": float(np.median(counts)), "min": int(counts.min()), "max": int(counts.max())}
+
+
+def _degrees(counts: Ints) -> dict[str, list[int]]:
+    """How many users or items have from ``low`` to below the next ``low`` interactions; limits double."""
+    limits = 2 ** np.arange(int(counts.max()).bit_length() + 1)
+    limits = np.concatenate([[0], limits])
+    found, _ = np.histogram(counts, np.append(limits, limits[-1] * 2))
+    return {"low": limits.tolist(), "count": found.tolist()}
 
 
 def _tail(counts: Ints) -> dict[str, list[int]]:

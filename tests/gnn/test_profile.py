@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
+from gnn.catalogue import PRESETS
 from gnn.interactions import Interactions
 from gnn.profile import MAX_POINTS, profile
 from gnn.sources.rejects import Rejects
@@ -88,3 +90,69 @@ def test_clean_timed_data_is_warned_of_a_random_split_only() -> None:
     assert profile(interactions, Rejects(1000, 1000))["warnings"] == [
         "The rows have times. A random split lets a model learn from the future; a split by time is closer to real use."
     ]
+
+
+def warned(interactions: Interactions) -> str:
+    return "\n".join(profile(interactions, Rejects(len(interactions), len(interactions)))["warnings"])
+
+
+def test_ids_in_both_spellings_are_told() -> None:
+    text = warned(make([0, 1, 2, 3], [0, 1, 0, 1], user_ids=["Ann", "bob", "ann ", "B ob"]))
+    assert "2 user ids differ from another only by case or spaces, such as 'Ann' and 'ann '" in text
+    assert "item ids differ" not in text
+
+
+def test_weights_that_look_like_labels_are_told() -> None:
+    assert "the column is a label, not a weight" in warned(make([0, 0, 1], [0, 1, 0], [0, 1, 0]))
+    assert "label" not in warned(make([0, 0, 1], [0, 1, 0], [0, 1, 2]))
+
+
+def divided(part: list[int], timestamp: list[int] | None = None) -> Interactions:
+    return replace(make([0, 0, 1, 1, 0, 2], [0, 1, 0, 1, 0, 0], timestamp=timestamp), part=np.array(part, np.int8))
+
+
+def test_a_leak_between_given_parts_is_told() -> None:
+    text = warned(divided([0, 0, 0, 1, 2, 2]))
+    assert "1 of 2 test rows are in training too" in text
+    assert "1 test rows are of users who have no training row" in text
+    assert "validation rows are in training" not in text
+    assert "learn from the future" not in warned(divided([0, 0, 0, 1, 2, 2], [1, 2, 3, 4, 5, 6]))
+    assert "Some training rows are later than some test rows" in warned(divided([0, 0, 0, 1, 2, 2], [1, 2, 9, 10, 5, 10]))
+    assert profile(divided([0, 0, 0, 1, 2, 2]), Rejects(6, 6))["parts"] == {"train": 3, "valid": 1, "test": 2}
+
+
+def test_labels_behaviours_and_positions_are_counted() -> None:
+    data = replace(
+        make([0, 0, 1], [0, 1, 0]),
+        label=np.array([0, 1, 0.5], np.float32),
+        behaviour=np.array([1, 1, 0], np.int32),
+        behaviour_names=pl.Series(["view", "buy"]),
+        position=np.array([3, 1, 2], np.int32),
+    )
+    found = profile(data, Rejects(3, 3))
+    assert found["roles"] == {
+        "label": {"positive": 2, "share": pytest.approx(2 / 3)},
+        "behaviour": {"names": ["buy", "view"], "counts": [2, 1], "distinct": 2},
+        "position": {"min": 1, "max": 3},
+    }
+    assert any("1 of 3 rows have the label 0" in warning for warning in found["warnings"])
+
+
+def test_degrees_count_everyone_once() -> None:
+    found = profile(make([0] * 9 + [1, 2, 2], list(range(9)) + [0, 0, 1]), Rejects(12, 12))
+    assert found["degrees"]["user"] == {"low": [0, 1, 2, 4, 8, 16], "count": [0, 1, 1, 0, 1, 0]}
+    assert found["cold"] == {"users": 2, "items": 8, "below": 3}
+
+
+@pytest.mark.parametrize(
+    ("data", "split"),
+    [
+        (make([0, 1], [0, 1], timestamp=[1, 2]), "temporal"),
+        (make([0, 1], [0, 1], timestamp=[1, 1]), "leave_one_out"),
+        (make([0] * 9 + [1] * 9, list(range(9)) * 2), "ratio"),
+        (divided([0, 0, 0, 1, 2, 2]), "predefined"),
+    ],
+)
+def test_the_split_that_fits_the_data_is_recommended(data: Interactions, split: str) -> None:
+    found = profile(data, Rejects(len(data), len(data)))["recommended"]
+    assert found["split"] == split and found["space"] in PRESETS
