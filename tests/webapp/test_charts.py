@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gnn.space import Architecture
 from webapp.charts.architectures import draw_architecture
-from webapp.charts.searches import baseline_traces, down_sample, reward_curve, reward_figure
+from webapp.charts.searches import baseline_traces, down_sample, new_traces, reward_curve, reward_figure
 from webapp.charts.trials import epoch_series, loss_figure, metrics_figure, thin
 from webapp.models import TrialEpoch
 from webapp.selectors.searches import BaselineState
@@ -18,6 +18,13 @@ POINTS = [
     CurvePoint(3, 13, 0.30),
     CurvePoint(4, 14, 0.25),
 ]
+TWO_ARMS = [
+    CurvePoint(1, 1, 0.20),
+    CurvePoint(2, 2, 0.40, arm="random"),
+    CurvePoint(3, 3, 0.30),
+    CurvePoint(4, 4, 0.10, arm="random"),
+    CurvePoint(5, 5, 0.90, arm="manual"),
+]
 BASELINES = [
     BaselineState("ease", "EASE", "completed", 0.27, ""),
     BaselineState("itemknn", "ItemKNN", "running", None, ""),
@@ -26,23 +33,49 @@ BASELINES = [
 
 def test_reward_curve_keeps_failures_apart_from_scores() -> None:
     curve = reward_curve(POINTS)
-    assert (curve.completed.x, curve.completed.y) == ([1, 3, 4], [0.20, 0.30, 0.25])
-    assert (curve.best.x, curve.best.y) == ([1, 3, 4], [0.20, 0.30, 0.30])
+    arm = curve.arms["controller"]
+    assert (arm.scored.x, arm.scored.y) == ([1, 3, 4], [0.20, 0.30, 0.25])
+    assert (arm.best.x, arm.best.y) == ([1, 3, 4], [0.20, 0.30, 0.30])
     assert (curve.failed.x, curve.failed.customdata) == ([2], [[12, "Diverged"]])
 
 
 def test_reward_curve_goes_on_from_the_best_before() -> None:
-    assert reward_curve(POINTS[2:], best=0.28).best.y == [0.30, 0.30]
-    assert reward_curve(POINTS[3:], best=0.30).best.y == [0.30]
+    assert reward_curve(POINTS[2:], best={"controller": 0.28}).arms["controller"].best.y == [0.30, 0.30]
+    assert reward_curve(POINTS[3:], best={"controller": 0.30, "random": 0.5}).arms["controller"].best.y == [0.30]
+
+
+def test_the_best_so_far_of_one_arm_knows_nothing_of_the_others() -> None:
+    columns = reward_curve(TWO_ARMS, best={"random": 0.35}).to_json()
+    assert set(columns) == {"scored:controller", "best:controller", "scored:random", "best:random", "scored:manual", "failed"}
+    assert (columns["best:controller"]["x"], columns["best:controller"]["y"]) == ([1, 3], [0.20, 0.30])
+    assert (columns["best:random"]["x"], columns["best:random"]["y"]) == ([2, 4], [0.40, 0.40])
+    assert columns["scored:manual"] == {"x": [5], "y": [0.90], "customdata": [[5]]}
+
+
+def test_arms_have_a_colour_and_a_mark_of_their_own() -> None:
+    figure = reward_figure(reward_curve(TWO_ARMS), [], objective="ndcg@20", planned=5)
+    traces = {trace["meta"]: trace for trace in figure["data"]}
+    marks = [traces[f"scored:{arm}"]["marker"] for arm in ("controller", "random", "manual")]
+    assert len({mark["color"] for mark in marks}) == len({mark["symbol"] for mark in marks}) == 3
+    assert traces["best:random"]["line"]["color"] == traces["scored:random"]["marker"]["color"]
+    assert traces["best:random"]["name"] == "Random search, best so far"
+    assert "best:manual" not in traces
+
+
+def test_an_open_page_is_given_the_empty_traces_of_arms_it_may_lack() -> None:
+    traces = new_traces(reward_curve(TWO_ARMS[3:]), BASELINES, objective="ndcg@20", until=5)
+    assert [(trace["meta"], list(trace["x"])) for trace in traces] == [
+        ("scored:random", []), ("best:random", []), ("scored:manual", []), ("baseline:ease", [0, 5]),
+    ]  # fmt: skip
 
 
 def test_reward_figure_marks_failures_on_an_axis_of_their_own() -> None:
     figure = json.loads(json.dumps(reward_figure(reward_curve(POINTS), BASELINES, objective="ndcg@20", planned=10)))
     traces = {trace["meta"]: trace for trace in figure["data"]}
-    assert list(traces) == ["completed", "best", "failed", "baseline:ease"]
+    assert list(traces) == ["scored:controller", "best:controller", "failed", "baseline:ease"]
     assert traces["failed"]["yaxis"] == "y2"
     assert figure["layout"]["yaxis2"]["visible"] is False
-    assert traces["best"]["line"]["shape"] == "hv"
+    assert traces["best:controller"]["line"]["shape"] == "hv"
     assert traces["baseline:ease"]["x"] == [0, 10]
     assert traces["baseline:ease"]["y"] == [0.27, 0.27]
     assert traces["baseline:ease"]["line"]["dash"] == "dash"
@@ -53,7 +86,7 @@ def test_reward_figure_marks_failures_on_an_axis_of_their_own() -> None:
 
 def test_reward_figure_of_nothing_is_empty() -> None:
     figure = reward_figure(reward_curve([]), [], objective="ndcg@20", planned=5)
-    assert [trace["x"] for trace in figure["data"]] == [[], [], []]
+    assert [trace["x"] for trace in figure["data"]] == [[]]
 
 
 def test_each_baseline_has_a_dash_and_a_colour_of_its_own() -> None:
@@ -71,7 +104,7 @@ def test_down_sampling_keeps_ends_and_every_improvement() -> None:
     assert {1, 777, 4321, 10_000} <= set(orders)
     assert orders == sorted(set(orders))
     assert max(b - a for a, b in zip(orders, orders[1:], strict=False)) <= 21
-    assert reward_curve(kept).best.y[-1] == reward_curve(points).best.y[-1] == 0.3
+    assert reward_curve(kept).arms["controller"].best.y[-1] == reward_curve(points).arms["controller"].best.y[-1] == 0.3
 
 
 def test_short_curves_are_not_sampled() -> None:

@@ -170,7 +170,7 @@ def test_the_page_of_a_search_shows_what_it_reached(signed_in: Client) -> None:
     assert "No architecture beats EASE so far" in text
     figure = json.loads(re.search(r'<script id="reward-figure" type="application/json">(.*?)</script>', text, re.S).group(1))  # type: ignore[union-attr]
     traces = {trace["meta"]: trace for trace in figure["data"]}
-    assert (traces["completed"]["x"], traces["completed"]["y"]) == ([1, 3], [0.21, 0.31])
+    assert (traces["scored:controller"]["x"], traces["scored:controller"]["y"]) == ([1, 3], [0.21, 0.31])
     assert traces["failed"]["x"] == [2]
     assert traces["baseline:ease"]["y"] == [0.35, 0.35]
 
@@ -202,17 +202,18 @@ def test_live_gives_what_is_new_since_the_cursor(signed_in: Client) -> None:
     answer = signed_in.get(url, {"after": 1}).json()
     assert (answer["cursor"], answer["retry_ms"] <= 2000, answer["percent"]) == (3, True, 37.5)
     assert answer["series"] == {
-        "completed": {"x": [3], "y": [0.31], "customdata": [[3]]},
-        "best": {"x": [3], "y": [0.31], "customdata": [[3]]},
+        "scored:controller": {"x": [3], "y": [0.31], "customdata": [[3]]},
+        "best:controller": {"x": [3], "y": [0.31], "customdata": [[3]]},
         "failed": {"x": [2], "y": [0.03], "customdata": [[2, "Diverged"]]},
     }
     assert [(row["name"], row["epoch"], row["percent"], row["score"]) for row in answer["rows"]] == [
         ("Trial 4", "epoch 3 of 60", 5.0, "0.1400")
     ]
-    assert [trace["meta"] for trace in answer["traces"]] == ["baseline:ease"]
+    assert [trace["meta"] for trace in answer["traces"]] == ["scored:controller", "best:controller", "baseline:ease"]
     assert (answer["fields"]["done"], answer["fields"]["failed"], answer["fields"]["best"]) == ("3", "1", "0.3100")
     nothing = signed_in.get(url, {"after": 3}).json()
-    assert (nothing["cursor"], nothing["series"]["completed"]["x"], nothing["version"]) == (3, [], answer["version"])
+    assert (nothing["cursor"], nothing["version"]) == (3, answer["version"])
+    assert nothing["series"] == {"failed": {"x": [], "y": [], "customdata": []}}
     make_trials(search, [0.4], start=5)
     assert signed_in.get(url, {"after": 3}).json()["version"] != answer["version"]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import plotly.graph_objects as go
 
 from webapp.charts.figures import BLUE, GREEN, GREY, ORANGE, PINK, SKY, VERMILLION, figure_json
+from webapp.enums import ArmName
 from webapp.selectors.searches import BaselineState, metric_label
 from webapp.selectors.searches_live import CurvePoint
 
@@ -16,48 +17,69 @@ MAX_POINTS = 2000
 
 BASELINE_STYLES = ((GREEN, "dash"), (PINK, "dot"), (GREY, "dashdot"), (SKY, "longdash"), (VERMILLION, "longdashdot"))
 
+ARM_STYLES = {ArmName.CONTROLLER: (BLUE, "circle", 6), ArmName.RANDOM: (ORANGE, "diamond-open", 7), ArmName.MANUAL: (PINK, "star", 11)}
+"""Colour, symbol and size of the marks of each arm: told apart without colour too."""
+
+BEST_LINES = (ArmName.CONTROLLER, ArmName.RANDOM)
+"""Arms that search, so that their best so far says something."""
+
 
 @dataclass(frozen=True)
 class Series:
     """Columns of one trace; ``customdata`` holds what the hover label says beside x and y."""
 
-    x: list[int]
-    y: list[float]
-    customdata: list[list[Any]]
+    x: list[int] = field(default_factory=list)
+    y: list[float] = field(default_factory=list)
+    customdata: list[list[Any]] = field(default_factory=list)
+
+    def add(self, x: int, y: float, *custom: Any) -> None:
+        self.x.append(x)
+        self.y.append(y)
+        self.customdata.append(list(custom))
 
     def to_json(self) -> dict[str, list[Any]]:
         return {"x": self.x, "y": self.y, "customdata": self.customdata}
 
 
 @dataclass(frozen=True)
-class RewardCurve:
-    """Scores in the order trials ended, the best so far, and failures, which have no score."""
+class ArmCurve:
+    """The scores of one arm, and its best so far."""
 
-    completed: Series
-    best: Series
+    scored: Series = field(default_factory=Series)
+    best: Series = field(default_factory=Series)
+
+
+@dataclass(frozen=True)
+class RewardCurve:
+    """Scores in the order trials ended, by arm, and failures, which have no score."""
+
+    arms: dict[str, ArmCurve]
     failed: Series
 
     def to_json(self) -> dict[str, dict[str, list[Any]]]:
-        return {"completed": self.completed.to_json(), "best": self.best.to_json(), "failed": self.failed.to_json()}
+        """Columns by the ``meta`` of the trace they belong to."""
+        columns = {"failed": self.failed.to_json()}
+        for arm, curve in self.arms.items():
+            columns[f"scored:{arm}"] = curve.scored.to_json()
+            if arm in BEST_LINES:
+                columns[f"best:{arm}"] = curve.best.to_json()
+        return columns
 
 
-def reward_curve(points: Sequence[CurvePoint], *, best: float | None = None) -> RewardCurve:
-    """The series of ``points``; ``best`` is the best score before the first of them."""
-    completed, line, failed = Series([], [], []), Series([], [], []), Series([], [], [])
+def reward_curve(points: Sequence[CurvePoint], *, best: Mapping[str, float] | None = None) -> RewardCurve:
+    """The series of ``points``; ``best`` is the best score of each arm before the first of them."""
+    reached = dict(best or {})
+    arms: dict[str, ArmCurve] = {}
+    failed = Series()
     for point in points:
         if point.reward is None:
-            failed.x.append(point.order)
-            failed.y.append(FAILED_HEIGHT)
-            failed.customdata.append([point.number, point.failure])
+            failed.add(point.order, FAILED_HEIGHT, point.number, point.failure)
             continue
-        completed.x.append(point.order)
-        completed.y.append(point.reward)
-        completed.customdata.append([point.number])
-        best = point.reward if best is None else max(best, point.reward)
-        line.x.append(point.order)
-        line.y.append(best)
-        line.customdata.append([point.number])
-    return RewardCurve(completed, line, failed)
+        curve = arms.setdefault(point.arm, ArmCurve())
+        curve.scored.add(point.order, point.reward, point.number)
+        reached[point.arm] = max(reached.get(point.arm, point.reward), point.reward)
+        curve.best.add(point.order, reached[point.arm], point.number)
+    return RewardCurve(arms, failed)
 
 
 FAILED_HEIGHT = 0.03
@@ -65,14 +87,14 @@ FAILED_HEIGHT = 0.03
 
 
 def down_sample(points: Sequence[CurvePoint], limit: int = MAX_POINTS) -> list[CurvePoint]:
-    """At most about ``limit`` points: every improvement of the best, the first and the last, and an even choice of the rest."""
+    """At most about ``limit`` points: every improvement of an arm's best, the first and the last, and an even choice of the rest."""
     if len(points) <= limit:
         return list(points)
     kept = {0, len(points) - 1}
-    best = float("-inf")
+    best: dict[str, float] = {}
     for index, point in enumerate(points):
-        if point.reward is not None and point.reward > best:
-            best = point.reward
+        if point.reward is not None and point.reward > best.get(point.arm, float("-inf")):
+            best[point.arm] = point.reward
             kept.add(index)
     step = len(points) / max(1, limit - len(kept))
     kept.update(int(step * index) for index in range(max(1, limit - len(kept))))
@@ -99,19 +121,45 @@ def baseline_traces(baselines: Sequence[BaselineState], *, until: int) -> list[d
     return traces
 
 
+def arm_traces(arms: Mapping[str, ArmCurve], *, label: str) -> list[dict[str, Any]]:
+    """The marks of each arm and the line of its best so far; ``label`` names the score."""
+    traces = []
+    for arm in ArmName:
+        if arm not in arms:
+            continue
+        colour, symbol, size = ARM_STYLES[arm]
+        marks = go.Scatter(
+            **arms[arm].scored.to_json(), mode="markers", name=str(arm.label), meta=f"scored:{arm}",
+            marker={"color": colour, "symbol": symbol, "size": size, "opacity": 0.75},
+            hovertemplate=f"Trial %{{customdata[0]}}<br>{arm.label}<br>{label} %{{y:.4f}}<extra></extra>",
+        )  # fmt: skip
+        traces.append(marks.to_plotly_json())
+        if arm in BEST_LINES:
+            line = go.Scatter(
+                **arms[arm].best.to_json(), mode="lines", name=f"{arm.label}, best so far", meta=f"best:{arm}",
+                line={"color": colour, "width": 2, "shape": "hv"},
+                hovertemplate=f"{arm.label}, best so far %{{y:.4f}}<extra></extra>",
+            )  # fmt: skip
+            traces.append(line.to_plotly_json())
+    return traces
+
+
+def new_traces(curve: RewardCurve, baselines: Sequence[BaselineState], *, objective: str, until: int) -> list[dict[str, Any]]:
+    """Traces that an open page may lack: those of the arms in ``curve``, without points, and the baselines."""
+    return [
+        *arm_traces(dict.fromkeys(curve.arms, ArmCurve()), label=metric_label(objective)),
+        *baseline_traces(baselines, until=until),
+    ]
+
+
 def reward_figure(curve: RewardCurve, baselines: Sequence[BaselineState], *, objective: str, planned: int) -> dict[str, Any]:
     """Plotly data and layout; the traces are found again by ``meta`` when the page appends to them."""
     label = metric_label(objective)
-    until = max([planned, *curve.completed.x[-1:], *curve.failed.x[-1:]])
+    ends = [series.x[-1] for series in (curve.failed, *(arm.scored for arm in curve.arms.values())) if series.x]
+    until = max([planned, *ends])
     figure = go.Figure()
-    figure.add_scatter(
-        **curve.completed.to_json(), mode="markers", name="Trial", meta="completed", marker={"color": BLUE, "size": 6, "opacity": 0.75},
-        hovertemplate=f"Trial %{{customdata[0]}}<br>{label} %{{y:.4f}}<extra></extra>",
-    )  # fmt: skip
-    figure.add_scatter(
-        **curve.best.to_json(), mode="lines", name="Best so far", meta="best", line={"color": ORANGE, "width": 2, "shape": "hv"},
-        hovertemplate="Best so far %{y:.4f}<extra></extra>",
-    )  # fmt: skip
+    for trace in arm_traces(curve.arms, label=label):
+        figure.add_trace(trace)
     figure.add_scatter(
         **curve.failed.to_json(), mode="markers", name="Failed", meta="failed", yaxis="y2",
         marker={"color": VERMILLION, "symbol": "x", "size": 8},

@@ -10,7 +10,7 @@ from django.db.models import F, Max, OuterRef, QuerySet, Subquery
 from gnn.catalogue import describe
 from gnn.protocol import Protocol
 from gnn.space import Architecture
-from webapp.enums import Failure, RunState
+from webapp.enums import ArmName, Failure, RunState
 from webapp.models import Search, Trial, TrialEpoch
 
 POINTS_AT_ONCE = 1000
@@ -19,15 +19,18 @@ POINTS_AT_ONCE = 1000
 CURVE_POINTS = 100_000
 """How many of the newest outcomes a page reads for its curve, before down-sampling: as many as a search may plan."""
 
+POINT_COLUMNS = ("told_order", "number", "state", "reward", "failure", "arm")
+
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """One outcome in the order the controller was told; ``reward`` is None for a failure."""
+    """One outcome in the order the arms were told; ``reward`` is None for a failure."""
 
     order: int
     number: int
     reward: float | None
     failure: str = ""
+    arm: str = ArmName.CONTROLLER
 
 
 @dataclass(frozen=True)
@@ -47,15 +50,15 @@ class InFlight:
 def curve_points(search: Search) -> list[CurvePoint]:
     """The newest outcomes, oldest first."""
     newest = _told(search).order_by("-told_order")[:CURVE_POINTS]
-    return [_point(*row) for row in reversed(newest.values_list("told_order", "number", "state", "reward", "failure"))]
+    return [_point(*row) for row in reversed(newest.values_list(*POINT_COLUMNS))]
 
 
-def points_after(search: Search, *, cursor: int) -> tuple[list[CurvePoint], float | None]:
-    """Outcomes told after ``cursor``, oldest first, and the best score up to it."""
+def points_after(search: Search, *, cursor: int) -> tuple[list[CurvePoint], dict[str, float]]:
+    """Outcomes told after ``cursor``, oldest first, and arm -> its best score up to it."""
     rows = _told(search).filter(told_order__gt=cursor).order_by("told_order")
-    points = [_point(*row) for row in rows.values_list("told_order", "number", "state", "reward", "failure")[:POINTS_AT_ONCE]]
-    best = _told(search).filter(told_order__lte=cursor).exclude(state=RunState.FAILED).aggregate(best=Max("reward"))["best"]
-    return points, best
+    points = [_point(*row) for row in rows.values_list(*POINT_COLUMNS)[:POINTS_AT_ONCE]]
+    scored = _told(search).filter(told_order__lte=cursor).exclude(state=RunState.FAILED)
+    return points, dict(scored.order_by().values_list("arm").annotate(best=Max("reward")))
 
 
 def in_flight(search: Search) -> list[InFlight]:
@@ -90,8 +93,8 @@ def _told(search: Search) -> QuerySet[Trial]:
     return Trial.objects.filter(search=search, told_order__isnull=False).exclude(state=RunState.STOPPED)
 
 
-def _point(order: int | None, number: int, state: str, reward: float | None, failure: str) -> CurvePoint:
+def _point(order: int | None, number: int, state: str, reward: float | None, failure: str, arm: str) -> CurvePoint:
     assert order is not None  # `_told` reads no others
     if state in (RunState.COMPLETED, RunState.WAITING):
-        return CurvePoint(order, number, reward)
-    return CurvePoint(order, number, None, str(Failure(failure).label) if failure else "Failed")
+        return CurvePoint(order, number, reward, arm=arm)
+    return CurvePoint(order, number, None, str(Failure(failure).label) if failure else "Failed", arm)

@@ -14,7 +14,7 @@ from gnn.errors import SpaceError
 from gnn.protocol import Protocol
 from gnn.space import SearchSpace
 from webapp.charts.architectures import draw_architecture
-from webapp.charts.searches import baseline_traces, down_sample, reward_curve, reward_figure
+from webapp.charts.searches import down_sample, new_traces, reward_curve, reward_figure
 from webapp.enums import RunState, SearchState
 from webapp.forms.searches import CONTROLLER_LABELS, SearchForm, protocol_words
 from webapp.forms.spaces import choice_label
@@ -25,6 +25,7 @@ from webapp.selectors.searches import (
     Progress,
     leaderboard,
     objective_of,
+    planned_total,
     progress,
     search_counts,
     search_rows,
@@ -136,7 +137,7 @@ def search_page(request: HttpRequest, search_id: int) -> HttpResponse:
     points = curve_points(search)
     state = progress(search)
     figure = reward_figure(
-        reward_curve(down_sample(points)), state.baselines, objective=objective_of(search), planned=search.planned_trials
+        reward_curve(down_sample(points)), state.baselines, objective=objective_of(search), planned=planned_total(search)
     )
     context = {
         "figure": figure,
@@ -184,14 +185,15 @@ def search_live(request: HttpRequest, search_id: int) -> JsonResponse:
     cursor = max(int(after), last_told(points))
     state = progress(search)
     retry_ms = LIVE_MS.get(SearchState(search.state))
+    curve = reward_curve(points, best=best)
     answer = {
         "cursor": cursor,
         "retry_ms": retry_ms,
         "version": _version(state, cursor),
         "fields": _live_fields(state),
         "percent": round(state.percent, 1),
-        "series": reward_curve(points, best=best).to_json(),
-        "traces": baseline_traces(state.baselines, until=search.planned_trials),
+        "series": curve.to_json(),
+        "traces": new_traces(curve, state.baselines, objective=objective_of(search), until=planned_total(search)),
         "rows": [
             {
                 "url": reverse("trial", args=[search.pk, trial.number]),
