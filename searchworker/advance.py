@@ -13,13 +13,13 @@ from gnn.plan import SearchPlan
 from gnn.protocol import Protocol
 from gnn.space import Architecture, SearchSpace
 from searchworker.controllers.base import Outcome
+from searchworker.finish import finish
 from searchworker.reward import Measures, plan_reward
 from searchworker.rounds import FAILURES_BEFORE_GIVING_UP, Situation, budget_spent, derived_seed, divided, failed_reward, play_round
 from searchworker.rungs import is_promoted
 from webapp.enums import ArmName, RunState, SearchState
 from webapp.models import Arm, Search, Trial
 from webapp.selectors import rounds as round_selectors
-from webapp.selectors.verdicts import verdict
 from webapp.services import finalists, searches
 
 RANDOM_ARM = 1
@@ -33,7 +33,7 @@ def advance(search_id: int) -> None:
     if search.state == SearchState.RUNNING:
         _advance_running(search)
     elif search.state == SearchState.FINISHING and searches.runs_all_ended(search):
-        searches.search_finish(search, message=verdict(search))
+        finish(search)
 
 
 def _advance_running(search: Search) -> None:

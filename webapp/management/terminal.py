@@ -109,7 +109,7 @@ def leaderboard_print(search: Search, rows: Sequence[LeaderboardRow], console: C
         table.add_row(
             str(row.rank),
             "" if row.number is None else str(row.number),
-            row.name,
+            f"{row.name} (random search)" if row.by_chance else row.name,
             _number(row.valid_scores.get(objective)),
             _tested(row, objective),
             *(more if console.width >= WIDE else ()),
@@ -149,6 +149,7 @@ def result_document(search: Search) -> dict[str, Any]:
             {
                 "rank": row.rank,
                 "kind": row.kind,
+                "by_chance": row.by_chance,
                 "trial": row.number,
                 "name": row.name,
                 "validation": dict(row.valid_scores),

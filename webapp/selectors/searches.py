@@ -14,7 +14,7 @@ from django.utils import timezone
 from gnn.catalogue import describe
 from gnn.protocol import Protocol
 from gnn.space import Architecture
-from webapp.enums import RunState, SearchState
+from webapp.enums import ArmName, RunState, SearchState
 from webapp.models import Baseline, FinalistRun, Search, Trial
 
 LEADERBOARD_TRIALS = 50
@@ -23,6 +23,8 @@ METRIC_LABELS = {
     "precision": "Precision", "recall": "Recall", "f1": "F1", "ndcg": "NDCG", "map": "MAP", "mrr": "MRR", "hit": "Hit rate",
     "coverage": "Coverage", "gini": "Gini index", "novelty": "Novelty", "popularity": "Average popularity",
 }  # fmt: skip
+
+CONTROLLER_LABELS = {"ppo": "PPO", "reinforce": "REINFORCE", "evolution": "Evolution", "tpe": "TPE", "random": "Random search"}
 
 MAIN_METRICS = ("precision", "recall", "f1", "ndcg")
 """Those that leaderboards and learning curves have room for."""
@@ -44,6 +46,8 @@ class LeaderboardRow:
     train_seconds: float | None
     seeds: int
     is_finalist: bool
+    by_chance: bool = False
+    """Whether random search proposed it."""
 
 
 @dataclass(frozen=True)
@@ -161,10 +165,14 @@ def baseline_states(search: Search) -> list[BaselineState]:
 
 
 def leaderboard(search: Search) -> list[LeaderboardRow]:
-    """The best trials and every scored baseline, ranked together by the objective on validation."""
+    """The best trials, random search's best and every scored baseline, ranked together by the objective on validation."""
     objective = objective_of(search)
     tested = search.state == SearchState.FINISHED
-    trials = list(_scored(search).order_by("-reward", "number").defer("behaviour")[:LEADERBOARD_TRIALS])
+    ranked = _scored(search).order_by("-reward", "number").defer("behaviour")
+    trials = list(ranked[:LEADERBOARD_TRIALS])
+    by_chance = ranked.filter(arm=ArmName.RANDOM).first()
+    if by_chance is not None and by_chance not in trials:
+        trials[-1] = by_chance
     runs: dict[int, list[FinalistRun]] = {}
     for run in FinalistRun.objects.filter(search=search).order_by("id"):
         runs.setdefault(run.trial_id, []).append(run)
@@ -183,6 +191,7 @@ def leaderboard(search: Search) -> list[LeaderboardRow]:
                 train_seconds=trial.train_seconds,
                 seeds=max(1, len(done)),
                 is_finalist=trial.pk in runs,
+                by_chance=trial.arm == ArmName.RANDOM,
             )
         )
     baselines = list(Baseline.objects.filter(search=search, state=RunState.COMPLETED).order_by("id"))

@@ -1,0 +1,85 @@
+"""Finishing a search: paired comparisons on test, the verdict in words, and which decisions mattered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gnn.significance import Comparison, compare, verdict_sentence
+from gnn.space import SearchSpace
+from searchworker.importance import Importance, importance
+from webapp.models import Search
+from webapp.selectors.searches import CONTROLLER_LABELS, metric_label
+from webapp.selectors.tested import Tested, best_first, first_rung, objective_of, tested_baselines, tested_finalists
+from webapp.services.searches import search_finish
+
+METHODS = ("fanova", "ped_anova")
+
+
+@dataclass(frozen=True)
+class Paired:
+    """The search's winner against something else, on the same test users."""
+
+    kind: str
+    """baseline, runner_up or random_arm."""
+    other: Tested
+    result: Comparison
+
+    def to_json(self, winner: Tested) -> dict[str, Any]:
+        numbers = asdict(self.result)
+        return {
+            "kind": self.kind,
+            "first": winner.label,
+            "second": self.other.label,
+            "difference": numbers["difference"],
+            "low": numbers["low"],
+            "high": numbers["high"],
+            "p": numbers["p_value"],
+        }
+
+
+def finish(search: Search) -> None:
+    """End a search whose finalists and baselines are all tested; call inside the transaction that locked it."""
+    finalists, baselines = tested_finalists(search), best_first(tested_baselines(search))
+    own = [model for model in finalists if not model.by_chance]
+    if not own:
+        search_finish(search, message="The search is over, but no finalist could be retrained; see their messages.")
+        return
+    winner = own[0]
+    by_chance = [model for model in finalists if model.by_chance]
+    pairs = [
+        Paired(kind, other, compare(winner.users, other.users))
+        for kind, others in (("baseline", baselines), ("runner_up", own[1:2]), ("random_arm", by_chance))
+        for other in others
+    ]
+    search_finish(
+        search,
+        message=verdict(search.controller, metric_label(objective_of(search)), winner, pairs),
+        comparisons=[pair.to_json(winner) for pair in pairs],
+        importance=_importance(search),
+    )
+
+
+def verdict(controller: str, metric: str, winner: Tested, pairs: Sequence[Paired]) -> str:
+    """How the winner scores on test, and how that compares with the best baseline and with random search, in a few sentences."""
+    name = f"{CONTROLLER_LABELS[controller]}'s best, {winner.label},"
+    seeds = f"mean of {winner.seeds} seeds" if winner.seeds > 1 else "1 seed"
+    sentences = [f"{name} scores {winner.score:.4f} {metric} on test ({seeds})."]
+    baseline = next((pair for pair in pairs if pair.kind == "baseline"), None)
+    if baseline is None:
+        sentences.append("No baseline completed.")
+    else:
+        sentences.append(verdict_sentence("It", f"the best baseline, {baseline.other.label},", metric, baseline.result))
+        if baseline.result.high < 0:
+            sentences.append(f"Use {baseline.other.label}.")
+    chance = next((pair for pair in pairs if pair.kind == "random_arm"), None)
+    if chance is not None:
+        sentences.append(verdict_sentence("It", "the best of random search at the same budget", metric, chance.result))
+    return " ".join(sentences)
+
+
+def _importance(search: Search) -> dict[str, dict[str, float]]:
+    space, trials = SearchSpace.from_json(search.space), first_rung(search)
+    found = {method: importance(space, trials, method) for method in METHODS}
+    return {method: dict(result.shares) for method, result in found.items() if isinstance(result, Importance)}
