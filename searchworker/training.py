@@ -74,7 +74,7 @@ def _run_rung(trial: Trial, protocol: Protocol, plan: SearchPlan) -> None:
         trials.trial_keep_embeddings(trial, embeddings=pack({"nodes": trained.nodes.cpu()}), metric=protocol.objective, score=score)
     result = _result(trained, data, protocol, plan)
     if reporter.ending is None and rung.holds(trained.epochs):
-        trials.trial_wait(trial, result=result)
+        trials.trial_wait(trial, result=result, checkpoint=reporter.checkpoint)
     else:
         whole = trained.epochs == protocol.max_epochs
         trials.trial_complete(trial, result=result, ending=reporter.ending or (Ending.EPOCHS if whole else Ending.PATIENCE))
@@ -163,6 +163,8 @@ class _TrialReporter:
         self._save = Every(CHECKPOINT_EVERY_SECONDS)
         self.ending: Ending | None = None
         """Why the search ended the training early."""
+        self.checkpoint: bytes | None = None
+        """Where the next rung goes on."""
 
     def __call__(self, report: EpochReport) -> bool:
         directive = trials.trial_report_epoch(
@@ -179,13 +181,16 @@ class _TrialReporter:
         if directive in ENDINGS:
             self.ending = ENDINGS[directive]
             return True
+        if self._rung.ends_at(report.epoch):
+            # Written with the result: an attempt that went on from here without it would train past its rung.
+            self.checkpoint = report.snapshot()
+            return True
         leaving = directive is Directive.PAUSE or draining.is_set()
-        at_rung = self._rung.ends_at(report.epoch)
-        if leaving or at_rung or self._save.is_due():
+        if leaving or self._save.is_due():
             runs.run_save_checkpoint(self._trial, checkpoint=report.snapshot())
         if leaving:
             raise GivenBack
-        return at_rung
+        return False
 
 
 class _FoldReporter:

@@ -513,3 +513,21 @@ def test_a_paused_finalist_goes_on_from_its_checkpoint(monkeypatch: pytest.Monke
     run.refresh_from_db()
     assert (run.state, run.epochs, run.checkpoint_blob) == (RunState.COMPLETED, 3, "")
     assert trained == [1, 2, 3]
+
+
+def test_a_trial_that_is_interrupted_at_the_end_of_its_rung_does_not_train_past_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = start(plan=SearchPlan(random_arm=False, rungs=Rungs(first=1, factor=2, count=2)))
+    tasks.advance_search(search.pk)
+    trial = search.trials.get()
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise OperationalError("the worker dies before it writes the result")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training.trials, "trial_wait", killed)
+        tasks.run_trial(trial.pk)
+    search.trials.update(state=RunState.QUEUED)
+    monkeypatch.setattr(training.draining, "is_set", lambda: True)
+    tasks.run_trial(trial.pk)
+    trial.refresh_from_db()
+    assert (trial.state, trial.epochs) == (RunState.WAITING, 1)

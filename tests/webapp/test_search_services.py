@@ -142,7 +142,7 @@ def test_an_expired_lease_passes_to_another_worker_and_the_late_one_is_refused(d
     assert not runs.run_fail(late, failure=Failure.ERROR, message="late")
     assert not runs.run_release(late)
     assert not trials.trial_complete(late, result=reached(0.9), ending=Ending.EPOCHS)
-    assert not trials.trial_wait(late, result=reached(0.9))
+    assert not trials.trial_wait(late, result=reached(0.9), checkpoint=b"late")
     assert not TrialEpoch.objects.exists()
     assert trials.trial_complete(second, result=reached(0.2), ending=Ending.EPOCHS)
     trial.refresh_from_db()

@@ -96,8 +96,10 @@ def trial_complete(trial: Trial, *, result: TrialResult, ending: Ending) -> bool
 
 
 @transaction.atomic
-def trial_wait(trial: Trial, *, result: TrialResult) -> bool:
-    """Leave the trial at the end of its rung with its result, to be promoted or not; False when it is no longer this attempt's."""
+def trial_wait(trial: Trial, *, result: TrialResult, checkpoint: bytes | None) -> bool:
+    """Leave the trial at the end of its rung with its result and where to go on; False when it is no longer this attempt's."""
+    if checkpoint is not None:
+        run_replace_blob(trial, "checkpoint_blob", checkpoint)
     waiting = owned(trial).update(state=RunState.WAITING, finished_at=Now(), lease_expires_at=None, **result.columns())
     if waiting:
         _forget_epochs_after(trial, result.epochs)
