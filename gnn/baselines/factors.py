@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy import sparse
 
+from gnn.baselines.choice import best_in_validation
 from gnn.baselines.kernels import bpr_descent, least_squares_rows
 from gnn.baselines.matrix import interaction_matrix
 from gnn.evaluate import EmbeddingScorer, Scorer, Targets
@@ -17,9 +19,8 @@ from gnn.train import TrainConfig, fit
 WIDTH = 64
 INITIAL_SCALE = 0.1
 IALS_SWEEPS = 15
-IALS_CONFIDENCE = 5.0
-"""Weight of an interaction's squared error, beside 1 for each pair without one."""
-IALS_REGULARISATION = 30.0
+IALS_SETTINGS = ((5.0, 30.0, 0.0), (100.0, 0.01, 1.0))
+"""Weight of an interaction's squared error, beside 1 for each pair without one; regularisation; how it grows with frequency."""
 BPR_EPOCHS = 100
 BPR_RATE = 0.02
 BPR_DECAY = 0.01
@@ -32,24 +33,39 @@ LIGHTGCN_EPOCHS = 1000
 LIGHTGCN_PATIENCE = 20
 
 
-def ials(graph: Graph) -> Scorer:
-    """Implicit ALS (Hu et al. 2008): weighted least squares for all users, then for all items, in turns; each solved exactly."""
+def ials(graph: Graph, valid: Targets) -> Scorer:
+    """Implicit ALS (Hu et al. 2008): weighted least squares for all users, then for all items, in turns; each solved exactly.
+
+    A row's regularisation grows with a power of the weight of its pairs (Rendle et al. 2021, arXiv 2110.14037).
+    """
+    return best_in_validation((least_squares(graph, *settings) for settings in IALS_SETTINGS), graph, valid)
+
+
+def least_squares(graph: Graph, confidence: float, regularisation: float, power: float) -> EmbeddingScorer:
+    """The factors of one setting, see IALS_SETTINGS."""
     matrix = interaction_matrix(graph)
     transposed = matrix.T.tocsr()
     user_parts, item_parts = row_parts(matrix.indptr), row_parts(transposed.indptr)
+
+    def ridge(rows: sparse.csr_array) -> np.ndarray:
+        weight = (confidence - 1) * np.diff(rows.indptr) + rows.shape[1]
+        strength: np.ndarray = (regularisation * weight**power).astype(np.float32)
+        return strength
+
+    user_ridge, item_ridge = ridge(matrix), ridge(transposed)
     generator = np.random.default_rng(0)
     users = np.empty((graph.n_users, WIDTH), dtype=np.float32)
     items = generator.normal(0.0, INITIAL_SCALE, (graph.n_items, WIDTH)).astype(np.float32)
     for _ in range(IALS_SWEEPS):
-        least_squares_rows(matrix.indptr, matrix.indices, items, _ridge_gram(items), IALS_CONFIDENCE, user_parts, users)
-        least_squares_rows(transposed.indptr, transposed.indices, users, _ridge_gram(users), IALS_CONFIDENCE, item_parts, items)
+        least_squares_rows(matrix.indptr, matrix.indices, items, _gram(items), user_ridge, confidence, user_parts, users)
+        least_squares_rows(transposed.indptr, transposed.indices, users, _gram(users), item_ridge, confidence, item_parts, items)
     return EmbeddingScorer(torch.from_numpy(users), torch.from_numpy(items))
 
 
-def _ridge_gram(factors: np.ndarray) -> np.ndarray:
+def _gram(factors: np.ndarray) -> np.ndarray:
     # Through torch, which keeps to its share of the processor.
     rows = torch.from_numpy(factors)
-    gram: np.ndarray = (rows.t() @ rows + IALS_REGULARISATION * torch.eye(WIDTH)).numpy()
+    gram: np.ndarray = (rows.t() @ rows).numpy()
     return gram
 
 

@@ -5,19 +5,26 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, prange
 
-from gnn.kernels import FloatArray, IntArray, LongArray
+from gnn.kernels import FAST, FloatArray, IntArray, LongArray
 
 _TRIES = 20
 """Draws after which a user counts as having everything."""
 
 
-@njit(cache=True, parallel=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+@njit(cache=True, parallel=True, nogil=True, fastmath=FAST)
 def least_squares_rows(
-    indptr: LongArray, indices: LongArray, other: FloatArray, gram: FloatArray, confidence: float, parts: IntArray, out: FloatArray
+    indptr: LongArray,
+    indices: LongArray,
+    other: FloatArray,
+    gram: FloatArray,
+    ridge: FloatArray,
+    confidence: float,
+    parts: IntArray,
+    out: FloatArray,
 ) -> None:
-    """out[r] = the x that solves (gram + (c - 1) Y'Y) x = c Y'1, where Y holds the rows of ``other`` at the entries of row r.
+    """out[r] = the x that solves (gram + ridge[r] I + (c - 1) Y'Y) x = c Y'1, where Y holds the rows of ``other`` at the entries of row r.
 
-    gram is symmetric positive definite, [d, d]; c is ``confidence``, at least 1. Solved by Cholesky decomposition.
+    gram is symmetric, [d, d], and positive definite with the ridge; c is ``confidence``, at least 1. Solved by Cholesky decomposition.
     """
     width = other.shape[1]
     weight, extra = np.float32(confidence), np.float32(confidence - 1)
@@ -26,6 +33,8 @@ def least_squares_rows(
         for row in range(parts[part], parts[part + 1]):
             x = out[row]
             system[:] = gram
+            for i in range(width):
+                system[i, i] += ridge[row]
             x[:] = 0.0
             entry, end = indptr[row], indptr[row + 1]
             # Four at a time, so that the system is loaded and stored a quarter as often.
@@ -61,7 +70,7 @@ def least_squares_rows(
                     x[k] -= system[i, k] * x[i]
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+@njit(cache=True, nogil=True, fastmath=FAST)
 def bpr_descent(
     user: LongArray,
     item: LongArray,
@@ -113,7 +122,7 @@ def bpr_descent(
             items[j, k] -= step * x + shrink * b
 
 
-@njit(cache=True, parallel=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+@njit(cache=True, parallel=True, nogil=True, fastmath=FAST)
 def linear_filter(
     indptr: IntArray, indices: IntArray, values: FloatArray, rows: LongArray, n_users: int, parts: IntArray, out: FloatArray
 ) -> None:
@@ -136,3 +145,86 @@ def linear_filter(
                     reached[other] = 0.0
                     for entry in range(indptr[other], indptr[other + 1]):
                         out[row, indices[entry] - n_users] += weight * values[entry]
+
+
+@njit(cache=True, parallel=True, nogil=True, fastmath=FAST)
+def non_negative_regressions(
+    item_indptr: IntArray,
+    users_of: IntArray,
+    user_indptr: IntArray,
+    items_of: IntArray,
+    columns: LongArray,
+    l1: float,
+    l2: float,
+    tolerance: float,
+    sweeps: int,
+    parts: IntArray,
+    out: FloatArray,
+) -> None:
+    """out[c] = the w >= 0 with w[j] = 0 that minimises |a_j - A w|^2 / 2 + l2 |w|^2 / 2 + l1 |w|_1, where j is columns[c].
+
+    A is a matrix of zeros and ones, a_j its column. Coordinate descent on the residual (Friedman et al. 2010):
+    sweeps over what is not zero until no weight moves by more than ``tolerance``, then over everything, until
+    that moves nothing either. Threads share out the columns by ``parts``.
+
+    Args:
+        item_indptr, users_of: the columns of A.
+        user_indptr, items_of: the rows of A.
+        sweeps: at most so many of all kinds for a column.
+        out: zeros, [columns, n_items].
+    """
+    n_users, n_items = len(user_indptr) - 1, len(item_indptr) - 1
+    for part in prange(len(parts) - 1):
+        residual = np.zeros(n_users, dtype=np.float32)
+        together = np.zeros(n_items, dtype=np.int32)
+        found = np.empty(n_items, dtype=np.int32)
+        for c in range(parts[part], parts[part + 1]):
+            j, w = columns[c], out[c]
+            n_found = 0
+            for entry in range(item_indptr[j], item_indptr[j + 1]):
+                user = users_of[entry]
+                residual[user] = 1.0
+                for place in range(user_indptr[user], user_indptr[user + 1]):
+                    item = items_of[place]
+                    if together[item] == 0:
+                        found[n_found] = item
+                        n_found += 1
+                    together[item] += 1
+            # Other weights only lower the gradient a_i'(a_j - A w) - l1, so below zero it stays there.
+            n_kept = 0
+            for place in range(n_found):
+                item = found[place]
+                if item != j and together[item] > l1:
+                    found[n_kept] = item
+                    n_kept += 1
+                together[item] = 0
+            everything = True
+            for _ in range(sweeps):
+                largest = np.float32(0.0)
+                for place in range(n_kept):
+                    item = found[place]
+                    before = w[item]
+                    if before == 0 and not everything:
+                        continue
+                    start, end = item_indptr[item], item_indptr[item + 1]
+                    gradient = np.float32((end - start) * before - l1)
+                    for entry in range(start, end):
+                        gradient += residual[users_of[entry]]
+                    after = max(gradient, np.float32(0.0)) / np.float32(end - start + l2)
+                    if after != before:
+                        w[item] = after
+                        change = before - after
+                        for entry in range(start, end):
+                            residual[users_of[entry]] += change
+                        largest = max(largest, abs(change))
+                if largest <= tolerance:
+                    if everything:
+                        break
+                    everything = True
+                else:
+                    everything = False
+            for entry in range(item_indptr[j], item_indptr[j + 1]):
+                residual[users_of[entry]] = 0.0
+            for place in range(n_kept):
+                for entry in range(item_indptr[found[place]], item_indptr[found[place] + 1]):
+                    residual[users_of[entry]] = 0.0

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from gnn.baselines import BASELINES, factors, fit_baseline, linear, neighbours
+from gnn.baselines import BASELINES, factors, fit_baseline, linear, neighbours, regressions
 from gnn.baselines.matrix import interaction_matrix
 from gnn.errors import DataError, OutOfMemory
-from gnn.evaluate import evaluate_validation
+from gnn.evaluate import build_targets, evaluate_validation
 from gnn.graph import build_graph
 from tests.gnn.toy import HELD_OUT, make_interactions, planted_blocks, random_interactions
 
@@ -118,23 +118,52 @@ def test_singular_vectors_of_a_larger_matrix():
     np.testing.assert_allclose(vectors.T @ vectors, np.eye(5), atol=1e-5)
 
 
-def test_least_squares_reach_a_stationary_point(graph, monkeypatch):
+@pytest.mark.parametrize("power", [0.0, 1.0])
+def test_least_squares_reach_a_stationary_point(graph, power):
     """After the last sweep items are the exact answer to users: the gradient of the weighted squared error vanishes."""
-    monkeypatch.setattr(factors, "IALS_REGULARISATION", 0.5)
     matrix = ones(graph)
-    fitted = fit_baseline("ials", graph, None)
+    fitted = factors.least_squares(graph, 5.0, 0.5, power)
     users, items = fitted.users.double().numpy(), fitted.items.double().numpy()
-    confidence = np.where(matrix > 0, factors.IALS_CONFIDENCE, 1)
-    gradient = (confidence * (users @ items.T - matrix)).T @ users + 0.5 * items
-    assert np.abs(gradient).max() < 1e-3 < np.abs(items).max()
+    confidence = np.where(matrix > 0, 5.0, 1.0)
+    ridge = 0.5 * (4 * matrix.sum(0) + graph.n_users) ** power
+    gradient = (confidence * (users @ items.T - matrix)).T @ users + ridge[:, None] * items
+    assert np.abs(gradient).max() < 1e-3
     assert (users[0] == 0).all(), "a user without interactions is at the regulariser's optimum"
 
 
-@pytest.mark.parametrize("name", ["itemknn", "userknn", "rp3beta", "gfcf", "ease", "ials", "mf_bpr"])
+@pytest.mark.parametrize(("l1", "l2"), [(0.1, 1.0), (1.0, 0.5), (3.5, 2.0)])
+def test_slim_meets_the_conditions_of_the_optimum(graph, l1, l2):
+    """Convex, so these conditions are enough: no gradient where a weight is positive, none that would raise a zero."""
+    matrix = ones(graph)
+    weights = regressions.item_weights(interaction_matrix(graph), l1, l2).toarray().astype(np.float64)
+    assert (weights >= 0).all() and (np.diag(weights) == 0).all() and weights.any()
+    gradient = matrix.T @ (matrix @ weights - matrix) + l2 * weights + l1
+    np.fill_diagonal(gradient, 0)
+    assert np.abs(gradient[weights > 0]).max() < 1e-3
+    assert gradient.min() > -1e-3
+
+
+def test_slim_does_not_depend_on_its_blocks(graph, monkeypatch):
+    matrix = interaction_matrix(graph)
+    whole = regressions.item_weights(matrix, 0.1, 1.0).toarray()
+    monkeypatch.setattr(regressions, "COLUMNS_AT_ONCE", 5)
+    np.testing.assert_array_equal(regressions.item_weights(matrix, 0.1, 1.0).toarray(), whole)
+
+
+def test_validation_picks_among_settings(monkeypatch):
+    _, graph, valid = planted_blocks()
+    hopeless, good = (1000.0, 1.0), (0.1, 1.0)
+    monkeypatch.setattr(regressions, "REGULARISATIONS", (hopeless, good))
+    expected = regressions.item_weights(interaction_matrix(graph), *good).toarray()
+    np.testing.assert_array_equal(fit_baseline("slim", graph, valid).right.toarray(), expected)
+
+
+@pytest.mark.parametrize("name", ["itemknn", "userknn", "rp3beta", "gfcf", "ease", "ials", "slim", "mf_bpr"])
 def test_baselines_find_planted_blocks(name, monkeypatch):
     # A matrix of four blocks has rank four.
     monkeypatch.setattr(linear, "GFCF_RANK_SHARE", 10)
-    monkeypatch.setattr(factors, "IALS_REGULARISATION", 1.0)
+    monkeypatch.setattr(factors, "IALS_SETTINGS", ((5.0, 1.0, 0.0),))
+    monkeypatch.setattr(regressions, "REGULARISATIONS", ((0.1, 1.0),))
     _, graph, valid = planted_blocks()
     assert evaluate_validation(fit_baseline(name, graph, valid), graph, valid, [HELD_OUT]).values[f"recall@{HELD_OUT}"] > 0.95
 
@@ -161,8 +190,10 @@ def test_a_baseline_repeats_and_its_scores_may_be_overwritten_without_harm(name)
 
 @pytest.mark.parametrize("name", [name for name in BASELINES if name != "lightgcn"])
 def test_one_item_is_scored_without_an_error(name):
-    graph = build_graph(make_interactions([(0, 0), (1, 0)], 3, 1), np.arange(2))
-    assert np.isfinite(scores(name, graph)).all()
+    interactions = make_interactions([(0, 0), (1, 0), (2, 0)], 3, 1)
+    graph = build_graph(interactions, np.arange(2))
+    valid = build_targets(interactions, np.array([2]), graph)
+    assert np.isfinite(fit_baseline(name, graph, valid).score(torch.arange(3)).numpy()).all()
 
 
 def test_ease_refuses_a_catalogue_it_cannot_hold(graph, monkeypatch):
@@ -173,4 +204,4 @@ def test_ease_refuses_a_catalogue_it_cannot_hold(graph, monkeypatch):
 
 def test_an_unknown_baseline_lists_the_choices(graph):
     with pytest.raises(DataError, match="popularity, itemknn, userknn"):
-        fit_baseline("slim", graph, None)
+        fit_baseline("nothing", graph, None)
