@@ -19,22 +19,24 @@
   // <form data-confirm="Sure?"> asks first; <form data-once> refuses a second press while the first is under way.
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.dataset.confirm && !window.confirm(form.dataset.confirm)) {
+    // Attributes, not form.dataset: a control that is named "dataset" hides that property.
+    const question = form.getAttribute("data-confirm");
+    if (question && !window.confirm(question)) {
       event.preventDefault();
       return;
     }
-    if (form.dataset.once === undefined) return;
-    if (form.dataset.sent) {
+    if (!form.hasAttribute("data-once")) return;
+    if (form.hasAttribute("data-sent")) {
       event.preventDefault();
       return;
     }
-    form.dataset.sent = "true";
+    form.setAttribute("data-sent", "");
     form.querySelectorAll("[type=submit]").forEach((button) => button.setAttribute("aria-busy", "true"));
   });
   // A page taken back from the browser's cache must be usable again.
   window.addEventListener("pageshow", () => {
     document.querySelectorAll("form[data-sent]").forEach((form) => {
-      delete form.dataset.sent;
+      form.removeAttribute("data-sent");
       form.querySelectorAll("[aria-busy]").forEach((button) => button.removeAttribute("aria-busy"));
     });
   });
