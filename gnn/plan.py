@@ -110,6 +110,12 @@ class SearchPlan(_Frozen):
             raise ValueError("a k-fold reward trains each trial to its end on every fold: turn off rungs, median stop and inheritance")
         return self
 
+    @classmethod
+    def usual(cls, max_epochs: int) -> SearchPlan:
+        """The plan of a person who asked for none: rungs by epochs where a trial is longer than the first of them."""
+        rungs = Rungs()
+        return cls(rungs=rungs if rungs.first < max_epochs else None)
+
     @property
     def needs_latency(self) -> bool:
         """Whether trials are timed for how fast they rank."""

@@ -7,31 +7,35 @@ from django import forms
 
 from gnn.catalogue import PRESETS, preset_space
 from gnn.errors import SpaceError
+from gnn.plan import SearchPlan
 from gnn.protocol import METRIC_NAMES, Protocol
 from gnn.space import SearchSpace
 from webapp.enums import DatasetState
-from webapp.models import Dataset, Space
-from webapp.selectors.searches import METRIC_LABELS
+from webapp.forms.search_plan import PlanForm, plan_initial
+from webapp.models import Dataset, Search, Space
+from webapp.selectors.rounds import plan_of
+from webapp.selectors.searches import CONTROLLER_LABELS, METRIC_LABELS
 from webapp.selectors.spaces import space_choices
 from webapp.services.searches import CONTROLLER_NAMES, MAX_TRIALS, MAX_WORKERS
-
-CONTROLLER_LABELS = {"ppo": "PPO", "reinforce": "REINFORCE", "random": "Random"}
 
 SPLITS = [
     ("ratio", "Random share of each user's interactions"),
     ("leave_one_out", "Last interaction of each user"),
     ("temporal", "By time: train on the past, test on the future"),
+    ("k_fold", "Cross-validation: one fold tests, the next validates"),
+    ("predefined", "As the data came divided"),
 ]
 
 PROTOCOL_FIELDS = (
-    "split", "valid_fraction", "test_fraction", "metric", "k", "max_epochs", "patience", "finalists", "finalist_seeds", "split_seed",
+    "split", "valid_fraction", "test_fraction", "folds", "fold", "metric", "k", "max_epochs", "patience", "finalists", "finalist_seeds",
+    "split_seed",
 )  # fmt: skip
 
 DEFAULTS = Protocol()
 
 
-class SearchForm(forms.Form):
-    """Everything a search freezes; valid only with ``self.space`` and ``self.protocol``."""
+class SearchForm(PlanForm):
+    """Everything a search freezes; valid only with ``self.space``, ``self.protocol`` and ``self.plan``."""
 
     start_token = forms.UUIDField(widget=forms.HiddenInput)
     name = forms.CharField(max_length=200, required=False, help_text="Left empty, it is named after the dataset and the controller.")
@@ -58,6 +62,10 @@ class SearchForm(forms.Form):
     split = forms.ChoiceField(choices=SPLITS, initial=DEFAULTS.split, label="Hold out")
     valid_fraction = forms.FloatField(initial=DEFAULTS.valid_fraction, label="Validation share", help_text="Guides the search.")
     test_fraction = forms.FloatField(initial=DEFAULTS.test_fraction, label="Test share", help_text="Looked at once, at the end.")
+    folds = forms.IntegerField(min_value=3, max_value=100, initial=DEFAULTS.folds, help_text="Parts of a cross-validation.")
+    fold = forms.IntegerField(
+        min_value=0, max_value=99, initial=DEFAULTS.fold, label="Fold that tests", help_text="Counted from 0; in a cross-validation."
+    )
     max_epochs = forms.IntegerField(min_value=1, max_value=100_000, initial=DEFAULTS.max_epochs, label="Epochs at most")
     patience = forms.IntegerField(
         min_value=1, max_value=1000, initial=DEFAULTS.patience, help_text="Validations without a better score before a trial ends."
@@ -76,6 +84,7 @@ class SearchForm(forms.Form):
 
     space: SearchSpace | None = None
     protocol: Protocol | None = None
+    plan: SearchPlan | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -87,13 +96,21 @@ class SearchForm(forms.Form):
         saved = [(f"saved:{space.pk}", space.name) for space in space_choices()]
         presets = [(f"preset:{name}", name) for name in PRESETS]
         sources.choices = [("Presets", presets), *([("Saved spaces", saved)] if saved else [])]
+        cloned = _space_of_search(str(self.data.get("space_source") or self.initial.get("space_source") or ""))
+        if cloned is not None:
+            sources.choices = [*sources.choices, ("Earlier searches", [(f"search:{cloned}", f"the space of search {cloned}")])]
         for name, value in (("start_token", uuid.uuid4()), ("space_source", "preset:demo")):
             self.initial.setdefault(name, value)
 
     @property
-    def advanced_errors(self) -> bool:
-        """Whether a folded field has something to say."""
-        return any(name in self.errors for name in ("seed", *PROTOCOL_FIELDS) if name not in ("metric", "k"))
+    def protocol_errors(self) -> bool:
+        """Whether a folded field of how quality is judged has something to say."""
+        return any(name in self.errors for name in PROTOCOL_FIELDS if name not in ("metric", "k"))
+
+    @property
+    def plan_errors(self) -> bool:
+        """Whether a folded field of how the search spends has something to say."""
+        return any(name in self.errors for name in self.PLAN_FIELDS)
 
     def clean_space_source(self) -> str:
         source: str = self.cleaned_data["space_source"]
@@ -101,6 +118,8 @@ class SearchForm(forms.Form):
         try:
             if kind == "preset":
                 self.space = preset_space(which)
+            elif kind == "search":
+                self.space = SearchSpace.from_json(Search.objects.values_list("space", flat=True).get(pk=which))
             else:
                 self.space = SearchSpace.from_json(Space.objects.values_list("document", flat=True).get(pk=which))
         except SpaceError as error:
@@ -113,10 +132,30 @@ class SearchForm(forms.Form):
             try:
                 self.protocol = Protocol.from_json({name: cleaned[name] for name in PROTOCOL_FIELDS})
             except SpaceError as error:
+                # Two settings that do not go together name no field: the shares, or a fold that is not there.
+                pair = "fold" if cleaned["fold"] >= cleaned["folds"] else "valid_fraction"
+                self.add_error(error.field or pair, str(error))
+        if self.protocol is not None and not any(name in self.errors for name in self.PLAN_FIELDS):
+            try:
+                self.plan = self.plan_for(self.protocol)
+            except SpaceError as error:
                 self.add_space_error(error)
         if not cleaned.get("name") and isinstance(dataset := cleaned.get("dataset"), Dataset):
             cleaned["name"] = f"{dataset.name[:150]}, {CONTROLLER_LABELS.get(cleaned.get('controller', ''), '')}"
         return cleaned
+
+    @classmethod
+    def initial_of(cls, search: Search) -> dict[str, Any]:
+        """What the form shows to start ``search`` again, or one that is a little different."""
+        protocol = Protocol.from_json(search.protocol).to_json()
+        plain = ("name", "controller", "planned_trials", "workers", "seed")
+        return {
+            "dataset": search.dataset_id,
+            "space_source": f"search:{search.pk}",
+            **{name: getattr(search, name) for name in plain},
+            **{name: protocol[name] for name in PROTOCOL_FIELDS},
+            **plan_initial(plan_of(search)),
+        }
 
     def renew_token(self) -> None:
         """Let the form, shown again, start a search of its own."""
@@ -130,6 +169,14 @@ class SearchForm(forms.Form):
             self.add_error("space_source" if error.field else None, str(error))
 
 
+def _space_of_search(source: str) -> int | None:
+    """The search that ``source`` takes its space from, if there is one."""
+    kind, _, which = source.partition(":")
+    if kind != "search" or not which.isascii() or not which.isdecimal():
+        return None
+    return Search.objects.filter(pk=which).values_list("pk", flat=True).first()
+
+
 def protocol_words(protocol: Protocol) -> list[tuple[str, str]]:
     """Every setting of a protocol as (label, value), as the form names them."""
     words = dict(SPLITS) | METRIC_LABELS
@@ -137,5 +184,6 @@ def protocol_words(protocol: Protocol) -> list[tuple[str, str]]:
     rows = [
         (str(SearchForm.base_fields[name].label or name.capitalize()), words.get(str(settings[name]), str(settings[name])))
         for name in PROTOCOL_FIELDS
+        if protocol.split == "k_fold" or name not in ("folds", "fold")
     ]
     return [*rows, ("Reported at K", ", ".join(map(str, protocol.cutoffs)))]

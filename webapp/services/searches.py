@@ -32,7 +32,9 @@ from webapp.services.trials import trials_release_waiting
 CONTROLLER_NAMES = {
     "ppo": "Learns which choices pay off, in small careful steps (proximal policy optimisation). The default.",
     "reinforce": "Learns after every trial by plain policy gradient; quick to move, sometimes too quick.",
-    "random": "Draws every architecture at random. The reference that the other two should beat.",
+    "evolution": "Changes one choice of a good recent architecture, and lets old ones go (regularised evolution). Learns no policy.",
+    "tpe": "Compares what good and bad architectures have in common, to guess the next (tree-structured Parzen estimator, by Optuna).",
+    "random": "Draws every architecture at random. The reference that the others should beat.",
 }
 """What a person may choose, with a line of help; ``searchworker.controllers`` has one class for each."""
 

@@ -4,8 +4,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from webapp.forms.searches import CONTROLLER_LABELS
 from webapp.selectors.home import home_overview
+from webapp.selectors.searches import CONTROLLER_LABELS
 
 
 @require_safe

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -16,11 +16,12 @@ from gnn.space import SearchSpace
 from webapp.charts.architectures import draw_architecture
 from webapp.charts.searches import down_sample, new_traces, reward_curve, reward_figure
 from webapp.enums import RunState, SearchState
-from webapp.forms.searches import CONTROLLER_LABELS, SearchForm, protocol_words
+from webapp.forms.searches import SearchForm, protocol_words
 from webapp.forms.spaces import choice_label
 from webapp.models import Search
 from webapp.queue import TRIALS_QUEUE
 from webapp.selectors.searches import (
+    CONTROLLER_LABELS,
     MAIN_METRICS,
     Progress,
     leaderboard,
@@ -95,7 +96,10 @@ def search_new(request: HttpRequest) -> HttpResponse:
         if form.is_valid() and (search := _start(request, form)) is not None:
             return redirect("search", search.pk)
     else:
-        form = SearchForm(initial={name: request.GET[name] for name in ("dataset", "space_source", "split") if name in request.GET})
+        cloned = SearchForm.initial_of(_search_cloned(request.GET["clone"])) if "clone" in request.GET else {}
+        form = SearchForm(
+            initial=cloned | {name: request.GET[name] for name in ("dataset", "space_source", "split") if name in request.GET}
+        )
     context = {
         "form": form,
         "controllers": [(name, CONTROLLER_LABELS.get(name, name), help_text) for name, help_text in CONTROLLER_NAMES.items()],
@@ -108,7 +112,7 @@ def search_new(request: HttpRequest) -> HttpResponse:
 def _start(request: HttpRequest, form: SearchForm) -> Search | None:
     """Start the search, or leave the reason on the form."""
     cleaned = form.cleaned_data
-    assert form.space is not None and form.protocol is not None
+    assert form.space is not None and form.protocol is not None and form.plan is not None
     try:
         return search_start(
             owner=request.user if request.user.is_authenticated else None,
@@ -116,6 +120,7 @@ def _start(request: HttpRequest, form: SearchForm) -> Search | None:
             dataset=cleaned["dataset"],
             space=form.space,
             protocol=form.protocol,
+            plan=form.plan,
             controller=cleaned["controller"],
             planned_trials=cleaned["planned_trials"],
             workers=cleaned["workers"],
@@ -224,6 +229,12 @@ def search_action(request: HttpRequest, search_id: int, action: str) -> HttpResp
     else:
         messages.success(request, done)
     return redirect("search", search.pk)
+
+
+def _search_cloned(text: str) -> Search:
+    if not text.isascii() or not text.isdecimal():
+        raise Http404(f"There is no search {text[:40]!r}.")
+    return _search(int(text))
 
 
 def _search(search_id: int) -> Search:

@@ -1,0 +1,195 @@
+"""The part of a new search's form that says how it spends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from pydantic import ValidationError
+
+from gnn.errors import SpaceError
+from gnn.plan import Constraints, Rungs, SearchPlan, Term
+from gnn.protocol import Protocol
+
+RUNG_DEFAULTS = Rungs()
+RUNG_KINDS = [
+    ("epochs", "By epochs, where a trial is longer than the first rung"),
+    ("data", "By data: all epochs, on a share of the interactions"),
+    ("off", "Off: every trial to its end"),
+]
+REWARDS = [
+    ("hold_out", "The score on the validation part"),
+    ("k_fold", "The mean over all folds that do not test"),
+]
+
+MINUTE = 60.0  # seconds
+LEAST = 0.001
+"""Of what must be above 0."""
+
+
+def term_of(line: str) -> Term:
+    """One line of the objectives, ``measure weight``.
+
+    Raises:
+        SpaceError: the line is not of this form.
+    """
+    measure, *weight = line.split()
+    if len(weight) != 1:
+        raise SpaceError(f"'{line[:80]}' must be a measure, a space and its weight, as in 'recall@20 0.5'.")
+    try:
+        return Term.model_validate({"measure": measure, "weight": weight[0]})
+    except ValidationError as error:
+        raise SpaceError(f"The weight '{weight[0][:40]}' must be a number from 0 to 1,000,000.") from error
+
+
+class PlanForm(forms.Form):
+    """Rungs, arms, objectives, constraints and budgets in plain words; fields of :class:`~gnn.plan.SearchPlan`."""
+
+    rungs = forms.ChoiceField(
+        choices=RUNG_KINDS, initial="epochs", label="Early stopping in rungs", help_text="Short trials first; only the best of them go on."
+    )
+    rungs_first = forms.IntegerField(
+        min_value=1, max_value=10_000, initial=RUNG_DEFAULTS.first, label="First rung", help_text="Its epochs, when by epochs."
+    )
+    rungs_factor = forms.IntegerField(
+        min_value=2, max_value=10, initial=RUNG_DEFAULTS.factor, label="Factor", help_text="One in so many goes on, so many times as far."
+    )
+    rungs_count = forms.IntegerField(
+        min_value=2, max_value=10, initial=RUNG_DEFAULTS.count, label="Rungs", help_text="The last has every epoch, or all the data."
+    )
+    median_stop = forms.BooleanField(
+        required=False, label="Stop below the median", help_text="Ends a trial whose best score is below the median of the others so far."
+    )
+    random_arm = forms.BooleanField(
+        required=False,
+        initial=True,
+        label="Random search beside it",
+        help_text="Spends as much again on chance, so that what the controller gains over it is seen.",
+    )
+    inherit = forms.BooleanField(
+        required=False,
+        label="Inherit embeddings",
+        help_text="Starts a trial from the best finished one of its size. Finalists start from scratch.",
+    )
+    prior = forms.BooleanField(
+        required=False, label="Learn from earlier searches", help_text="Starts from what was good on similar datasets."
+    )
+    reward = forms.ChoiceField(
+        choices=REWARDS,
+        initial="hold_out",
+        label="A trial is scored by",
+        help_text="The mean needs k-fold cross-validation, and rungs off.",
+    )
+    objectives = forms.CharField(
+        required=False,
+        max_length=5000,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "placeholder": "ndcg@20 1\ncoverage@20 0.2\nparameters 0.1"}),
+        help_text="One measure and its weight a line. Also coverage, gini, novelty, popularity and fairness_gap at K, parameters, "
+        "latency_ms, train_seconds. Empty: the metric above alone.",
+    )
+    max_parameters = forms.IntegerField(required=False, min_value=1, label="Parameters at most")
+    max_memory_mib = forms.IntegerField(required=False, min_value=1, label="Memory at most, MiB", help_text="Estimated, of training.")
+    max_latency_ms = forms.FloatField(
+        required=False, min_value=LEAST, label="Latency at most, ms", help_text="To rank all items for a user."
+    )
+    max_train_seconds = forms.FloatField(required=False, min_value=LEAST, label="Training at most, s", help_text="Of one architecture.")
+    budget_epochs = forms.IntegerField(
+        required=False, min_value=1, label="Training work", help_text="Epochs of all that the controller proposed."
+    )
+    budget_minutes = forms.FloatField(required=False, min_value=LEAST, label="Minutes", help_text="Since the start, pauses included.")
+    budget_worker_minutes = forms.FloatField(required=False, min_value=LEAST, label="Worker minutes", help_text="Summed over all workers.")
+    budget_target = forms.FloatField(required=False, label="Good enough", help_text="A score that ends the search.")
+    budget_stale_trials = forms.IntegerField(
+        required=False, min_value=1, label="No improvement for", help_text="So many trials without a better score."
+    )
+
+    PLAN_FIELDS = (
+        "rungs", "rungs_first", "rungs_factor", "rungs_count", "median_stop", "random_arm", "inherit", "prior", "reward", "objectives",
+        *Constraints.model_fields,
+        "budget_epochs", "budget_minutes", "budget_worker_minutes", "budget_target", "budget_stale_trials",
+    )  # fmt: skip
+
+    def clean_objectives(self) -> list[Term]:
+        self._lines: dict[str, int] = {}
+        terms = []
+        for number, line in enumerate(self.cleaned_data["objectives"].splitlines(), start=1):
+            if not line.strip():
+                continue
+            try:
+                term = term_of(line)
+            except SpaceError as error:
+                raise forms.ValidationError(f"Line {number}: {error}") from error
+            if term.measure in self._lines:
+                raise forms.ValidationError(f"Line {number}: {term.measure} is on line {self._lines[term.measure]} already.")
+            self._lines[term.measure] = number
+            terms.append(term)
+        if terms and all(term.weight == 0 for term in terms):
+            raise forms.ValidationError("All weights are 0, so nothing would be searched for; give one line a weight above 0.")
+        return terms
+
+    def plan_for(self, protocol: Protocol) -> SearchPlan:
+        """The plan of fields without errors.
+
+        Raises:
+            SpaceError: settings do not go together, or do not fit ``protocol``; ``field`` is a field of this form.
+        """
+        cleaned = self.cleaned_data
+        kind, first = cleaned["rungs"], cleaned["rungs_first"]
+        rungs = None
+        if kind == "data" or (kind == "epochs" and first < protocol.max_epochs):
+            rungs = {"by": kind, "first": first, "factor": cleaned["rungs_factor"], "count": cleaned["rungs_count"]}
+        document = {
+            "rungs": rungs,
+            "constraints": {name: cleaned[name] for name in Constraints.model_fields},
+            "budget": {
+                "epochs": cleaned["budget_epochs"],
+                "seconds": _seconds(cleaned["budget_minutes"]),
+                "worker_seconds": _seconds(cleaned["budget_worker_minutes"]),
+                "target": cleaned["budget_target"],
+                "stale_trials": cleaned["budget_stale_trials"],
+            },
+        }
+        plain = ("median_stop", "random_arm", "inherit", "prior", "objectives", "reward")
+        try:
+            plan = SearchPlan.from_json(document | {name: cleaned[name] for name in plain})
+        except SpaceError as error:
+            # What is left between fields is that a k-fold reward goes with none of the early stops.
+            raise SpaceError(str(error), field="reward") from error
+        for measure, line in self._lines.items():
+            try:
+                SearchPlan(objectives=(Term(measure=measure, weight=1),)).check(protocol)
+            except SpaceError as error:
+                raise SpaceError(f"Line {line}: {error}", field="objectives") from error
+        plan.check(protocol)
+        return plan
+
+
+def plan_initial(plan: SearchPlan) -> dict[str, Any]:
+    """What the form shows for a plan."""
+    rungs, budget = plan.rungs or RUNG_DEFAULTS, plan.budget
+    return {
+        "rungs": plan.rungs.by if plan.rungs else "off",
+        "rungs_first": rungs.first,
+        "rungs_factor": rungs.factor,
+        "rungs_count": rungs.count,
+        "median_stop": plan.median_stop,
+        "random_arm": plan.random_arm,
+        "inherit": plan.inherit,
+        "prior": plan.prior,
+        "reward": plan.reward,
+        "objectives": "\n".join(f"{term.measure} {term.weight:g}" for term in plan.objectives),
+        **plan.constraints.model_dump(),
+        "budget_epochs": budget.epochs,
+        "budget_minutes": _minutes(budget.seconds),
+        "budget_worker_minutes": _minutes(budget.worker_seconds),
+        "budget_target": budget.target,
+        "budget_stale_trials": budget.stale_trials,
+    }
+
+
+def _seconds(minutes: float | None) -> float | None:
+    return None if minutes is None else minutes * MINUTE
+
+
+def _minutes(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds / MINUTE
