@@ -8,6 +8,7 @@ import numpy as np
 
 from gnn.advice import FEW, recommend, warnings
 from gnn.interactions import Interactions
+from gnn.meta_features import meta_features
 from gnn.sources.mapping import PARTS
 from gnn.sources.rejects import Rejects
 
@@ -29,7 +30,8 @@ def profile(interactions: Interactions, rejects: Rejects) -> dict[str, Any]:
     """Describe interactions that have at least one row."""
     per_user = np.bincount(interactions.user, minlength=interactions.n_users)
     per_item = np.bincount(interactions.item, minlength=interactions.n_items)
-    pairs = len(interactions.distinct_pairs())
+    distinct = interactions.distinct_pairs()
+    pairs = len(distinct)
     time = interactions.timestamp
     return {
         "users": interactions.n_users,
@@ -52,6 +54,7 @@ def profile(interactions: Interactions, rejects: Rejects) -> dict[str, Any]:
         "weights": None if interactions.weight is None else _histogram(interactions.weight.astype(np.float64)),
         "timeline": None if time is None else _timeline(time),
         "first_rows": _first_rows(interactions),
+        "meta_features": meta_features(distinct // interactions.n_items, distinct % interactions.n_items).to_json(),
     }
 
 

@@ -9,11 +9,13 @@ from functools import lru_cache
 from django.db import transaction
 
 from gnn.catalogue.rules import catalogue_rules
+from gnn.meta_features import MetaFeatures
 from gnn.plan import SearchPlan
 from gnn.protocol import Protocol
 from gnn.space import Architecture, SearchSpace
 from searchworker.controllers.base import Outcome
 from searchworker.finish import finish
+from searchworker.prior import EarlierSearch, examples
 from searchworker.reward import Measures, plan_reward
 from searchworker.rounds import FAILURES_BEFORE_GIVING_UP, Situation, budget_spent, derived_seed, divided, failed_reward, play_round
 from searchworker.rungs import is_promoted
@@ -120,6 +122,7 @@ def _play(
                 observed=observed,
                 controller_state=None if arm.state is None else bytes(arm.state),
                 rules=rules,
+                examples=_examples(search) if own and plan.prior and arm.state is None else (),
             )
         )
         keys = [rules.key(proposal.architecture) for proposal in round_.proposals]
@@ -154,6 +157,22 @@ def _play(
 def _space(document: str) -> SearchSpace:
     """A frozen space; to read a large one and count its size takes longer than everything else in a round."""
     return SearchSpace.from_text(document)
+
+
+def _examples(search: Search) -> list[tuple[Architecture, float]]:
+    """Good architectures of earlier searches on datasets like this one, and a note of which searches they are."""
+    target, earlier = search.dataset.profile.get("meta_features"), round_selectors.earlier_searches(search)
+    if target is None or not earlier:
+        return []
+    found = [
+        EarlierSearch(
+            MetaFeatures.from_json(other.dataset.profile["meta_features"]),
+            [(Architecture.of(architecture), reward) for architecture, reward in round_selectors.best_architectures(other)],
+        )
+        for other in earlier
+    ]
+    searches.search_note_prior(search, learned_from=[other.pk for other in earlier])
+    return examples(MetaFeatures.from_json(target), found)
 
 
 def _outcome(trial: Trial, reward: float | None) -> Outcome | None:

@@ -531,3 +531,19 @@ def test_a_trial_that_is_interrupted_at_the_end_of_its_rung_does_not_train_past_
     tasks.run_trial(trial.pk)
     trial.refresh_from_db()
     assert (trial.state, trial.epochs) == (RunState.WAITING, 1)
+
+
+def test_a_search_begins_from_what_was_good_on_similar_datasets() -> None:
+    dataset = toy_dataset()
+    earlier = run_everything(start(dataset=dataset, space=WIDE, planned_trials=4))
+    search = start(dataset=dataset, space=WIDE, controller="evolution", planned_trials=2, plan=SearchPlan(random_arm=False, prior=True))
+    tasks.advance_search(search.pk)
+    search.refresh_from_db()
+    assert search.learned_from == [earlier.pk]
+    best = earlier.trials.order_by("-reward").first()
+    assert best is not None
+    assert search.trials.get().key == best.key
+    plain = start(dataset=dataset, space=WIDE, controller="evolution", planned_trials=2)
+    tasks.advance_search(plain.pk)
+    plain.refresh_from_db()
+    assert plain.learned_from == []

@@ -30,6 +30,8 @@ class Search(models.Model):
     """Why nothing more is proposed; running trials end at their next epoch when a budget other than the trials is spent."""
     comparisons = models.JSONField(default=list)
     """Paired comparisons on test between the best finalist and what stands beside it, written when the search finishes."""
+    learned_from = models.JSONField(default=list)
+    """Ids of the earlier searches whose good architectures its controller began from."""
     importance = models.JSONField(default=dict)
     """Which decisions mattered: method -> decision -> share."""
     created_at = models.DateTimeField(auto_now_add=True)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Aggregate, Count, F, FloatField, QuerySet
 from django.db.models.functions import Now
 
 from gnn.plan import SearchPlan
 from gnn.protocol import Protocol
-from webapp.enums import ENDED_RUN_STATES, IN_FLIGHT_RUN_STATES, ArmName, RunState
+from webapp.enums import ENDED_RUN_STATES, IN_FLIGHT_RUN_STATES, ArmName, RunState, SearchState
 from webapp.models import Arm, Search, Trial, TrialEpoch, TrialRung
 
+EARLIER_SEARCHES = 20
+BEST_ARCHITECTURES = 20
+"""Of an earlier search, from which a new one may learn."""
 FEWEST_FOR_MEDIAN = 5
 """Other trials at an epoch, below which their median says little."""
 
@@ -132,3 +136,15 @@ def arms_of(search: Search) -> dict[str, Arm]:
 
 def objective_of(search: Search) -> str:
     return Protocol.from_json(search.protocol).objective
+
+
+def earlier_searches(search: Search) -> list[Search]:
+    """The newest finished searches, for the same metric, on datasets that are described by numbers."""
+    rows = Search.objects.filter(state=SearchState.FINISHED, protocol__metric=search.protocol["metric"]).exclude(pk=search.pk)
+    return list(rows.filter(dataset__profile__has_key="meta_features").select_related("dataset").order_by("-pk")[:EARLIER_SEARCHES])
+
+
+def best_architectures(search: Search) -> list[tuple[dict[str, Any], float]]:
+    """The best architectures of a search with their rewards, best first."""
+    scored = Trial.objects.filter(search=search, state=RunState.COMPLETED, reward__isnull=False).order_by("-reward", "number")
+    return list(scored.values_list("architecture", "reward")[:BEST_ARCHITECTURES])

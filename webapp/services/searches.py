@@ -247,6 +247,12 @@ def search_spend(search: Search, *, reason: str) -> None:
     search.save(update_fields=["spent"])
 
 
+def search_note_prior(search: Search, *, learned_from: Sequence[int]) -> None:
+    """Note the searches whose architectures the controller begins from."""
+    search.learned_from = list(learned_from)
+    search.save(update_fields=["learned_from"])
+
+
 def search_begin_finishing(search: Search, *, message: str) -> None:
     """The budget is spent and finalists are queued."""
     trials_release_waiting(search)
