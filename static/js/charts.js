@@ -73,4 +73,8 @@
   document.addEventListener("DOMContentLoaded", () => drawAll(document));
   document.addEventListener("htmx:afterSwap", (event) => drawAll(event.target));
   document.addEventListener("recsmith:theme", recolour);
+  // A chart in a fragment that goes takes its listeners with it.
+  document.addEventListener("htmx:beforeCleanupElement", (event) => {
+    if (event.target.dataset.drawn) Plotly.purge(event.target);
+  });
 })();

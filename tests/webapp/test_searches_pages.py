@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from gnn.catalogue import build_space, preset_space
+from gnn.plan import Budget, Constraints, Rungs, SearchPlan, Term
 from gnn.protocol import Protocol
 from tests.webapp.factories import (
     make_baseline,
@@ -126,10 +127,29 @@ def test_only_ready_datasets_are_offered(signed_in: Client) -> None:
         ({"dataset": ""}, "dataset"),
         ({"name": "x" * 10_000}, "name"),
         ({"start_token": "zzz"}, "start_token"),
+        ({"valid_fraction": 0.45, "test_fraction": 0.46}, "valid_fraction"),
+        ({"split": "k_fold", "folds": 4, "fold": 4}, "fold"),
+        ({"space_source": "search:999"}, "space_source"),
+        ({"rungs": "magic"}, "rungs"),
+        ({"rungs_first": 0}, "rungs_first"),
+        ({"rungs_factor": 1}, "rungs_factor"),
+        ({"rungs_count": ""}, "rungs_count"),
+        ({"reward": "k_fold", "rungs": "off"}, "reward"),
+        ({"reward": "k_fold", "split": "k_fold"}, "reward"),
+        ({"max_parameters": 1}, "max_parameters"),
+        ({"max_memory_mib": 0}, "max_memory_mib"),
+        ({"max_latency_ms": 0}, "max_latency_ms"),
+        ({"max_train_seconds": "inf"}, "max_train_seconds"),
+        ({"budget_epochs": 0}, "budget_epochs"),
+        ({"budget_minutes": -1}, "budget_minutes"),
+        ({"budget_worker_minutes": 0}, "budget_worker_minutes"),
+        ({"budget_target": "nan"}, "budget_target"),
+        ({"budget_stale_trials": 0}, "budget_stale_trials"),
     ],
 )
 def test_errors_are_shown_at_their_field(signed_in: Client, changes: dict[str, Any], field: str) -> None:
-    response = signed_in.post(reverse("search_new"), form_data(signed_in, dataset=make_dataset().pk) | changes)
+    dataset = make_dataset(profile={"users": 50, "items": 40, "pairs": 600})
+    response = signed_in.post(reverse("search_new"), form_data(signed_in, dataset=dataset.pk) | changes)
     assert response.status_code == 200
     assert list(response.context["form"].errors) == [field]
     assert not Search.objects.exists()
@@ -137,8 +157,90 @@ def test_errors_are_shown_at_their_field(signed_in: Client, changes: dict[str, A
 
 def test_a_folded_field_with_an_error_is_unfolded(signed_in: Client) -> None:
     data = form_data(signed_in, dataset=make_dataset().pk)
-    assert '<details class="panel" open>' in signed_in.post(reverse("search_new"), data | {"patience": 0}).content.decode()
-    assert '<details class="panel">' in signed_in.post(reverse("search_new"), data | {"k": 0}).content.decode()
+    for changes, unfolded in (({"patience": 0}, [" open", ""]), ({"budget_epochs": 0}, ["", " open"]), ({"k": 0}, ["", ""])):
+        page = signed_in.post(reverse("search_new"), data | changes).content.decode()
+        assert re.findall(r'<details class="panel"( open)?>', page) == unfolded
+
+
+@pytest.mark.parametrize(
+    ("objectives", "message"),
+    [
+        ("ndcg@20 1\n\nrecall", "Line 3: 'recall' must be a measure, a space and its weight"),
+        ("ndcg@20 1 2", "Line 1: 'ndcg@20 1 2' must be"),
+        ("ndcg@20 1\nrecall@20 much", "Line 2: The weight 'much' must be a number from 0 to 1,000,000."),
+        ("ndcg@20 nan", "Line 1: The weight 'nan' must be"),
+        ("ndcg@20 -1", "Line 1: The weight '-1' must be"),
+        ("ndcg@20 1\nndcg@7 1", "Line 2: 'ndcg@7' is not measured"),
+        ("ndcg@20 1\nrecall@20 1\nndcg@20 2", "Line 3: ndcg@20 is on line 1 already."),
+        ("ndcg@20 0\nrecall@20 0", "All weights are 0"),
+    ],
+)
+def test_a_bad_objective_names_its_line(signed_in: Client, objectives: str, message: str) -> None:
+    response = signed_in.post(reverse("search_new"), form_data(signed_in, dataset=make_dataset().pk) | {"objectives": objectives})
+    (found,) = response.context["form"].errors["objectives"]
+    assert found.startswith(message)
+    assert not Search.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "rungs"),
+    [
+        ({}, Rungs(by="epochs", first=4, factor=3, count=3)),
+        ({"max_epochs": 5}, Rungs()),
+        ({"max_epochs": 4}, None),
+        ({"rungs": "off"}, None),
+        ({"rungs": "data", "max_epochs": 2, "rungs_factor": 2}, Rungs(by="data", factor=2)),
+    ],
+)
+def test_an_untouched_plan_has_rungs_where_they_fit(signed_in: Client, changes: dict[str, Any], rungs: Rungs | None) -> None:
+    signed_in.post(reverse("search_new"), form_data(signed_in, dataset=make_dataset().pk) | changes)
+    assert Search.objects.get().plan == SearchPlan(rungs=rungs).to_json()
+
+
+WHOLE_PLAN = {
+    "controller": "tpe", "split": "k_fold", "folds": 4, "fold": 2, "rungs": "data", "rungs_first": 6, "rungs_factor": 2, "rungs_count": 4,
+    "median_stop": "on", "random_arm": "", "inherit": "on", "prior": "on", "objectives": "recall@10 1\nparameters 0.25",
+    "max_parameters": 900_000, "max_memory_mib": 512, "max_latency_ms": 2.5, "max_train_seconds": 60, "budget_epochs": 300,
+    "budget_minutes": 1.5, "budget_worker_minutes": 3, "budget_target": 0.4, "budget_stale_trials": 12,
+}  # fmt: skip
+
+
+def test_every_setting_of_a_plan_is_frozen_and_can_be_cloned(signed_in: Client) -> None:
+    dataset = make_dataset(profile={"users": 50, "items": 40, "pairs": 600})
+    signed_in.post(reverse("search_new"), form_data(signed_in, dataset=dataset.pk) | WHOLE_PLAN)
+    first = Search.objects.get()
+    assert SearchPlan.from_json(first.plan) == SearchPlan(
+        rungs=Rungs(by="data", first=6, factor=2, count=4),
+        median_stop=True,
+        random_arm=False,
+        inherit=True,
+        prior=True,
+        objectives=(Term(measure="recall@10", weight=1), Term(measure="parameters", weight=0.25)),
+        constraints=Constraints(max_parameters=900_000, max_memory_mib=512, max_latency_ms=2.5, max_train_seconds=60),
+        budget=Budget(epochs=300, seconds=90, worker_seconds=180, target=0.4, stale_trials=12),
+    )
+    form = signed_in.get(reverse("search_new"), {"clone": first.pk}).context["form"]
+    data = {name: value for name in form.fields if (value := form[name].value()) is not None}
+    signed_in.post(reverse("search_new"), data)
+    second = Search.objects.exclude(pk=first.pk).get()
+    for field in ("name", "dataset_id", "space", "protocol", "controller", "planned_trials", "workers", "seed", "plan"):
+        assert getattr(second, field) == getattr(first, field), field
+
+
+def test_a_clone_keeps_a_space_that_is_saved_nowhere(signed_in: Client) -> None:
+    document = build_space({"node_dim": (16, 48)}).to_json()
+    search = make_search(space=document, name="Evening run")
+    assert f'href="/searches/new/?clone={search.pk}"' in signed_in.get(reverse("search_head", args=[search.pk])).content.decode()
+    page = signed_in.get(reverse("search_new"), {"clone": search.pk})
+    assert f"the space of search {search.pk}" in page.content.decode()
+    form = page.context["form"]
+    signed_in.post(reverse("search_new"), {name: value for name in form.fields if (value := form[name].value()) is not None})
+    assert list(Search.objects.order_by("pk").values_list("space", "name")) == [(document, "Evening run")] * 2
+
+
+@pytest.mark.parametrize("clone", ["999", "x", "", "²", "9" * 40])
+def test_what_is_no_search_cannot_be_cloned(signed_in: Client, clone: str) -> None:
+    assert signed_in.get(reverse("search_new"), {"clone": clone}).status_code == 404
 
 
 def test_the_form_says_when_there_is_no_worker_or_no_dataset(signed_in: Client) -> None:
@@ -248,7 +350,7 @@ def test_pages_take_a_constant_number_of_queries(signed_in: Client, django_asser
     make_baseline(search, "ease", 0.25)
     signed_in.get("/")  # the session is read from now on
     more = int(trials > 50)  # one query for the true ranks of baselines below the shown trials
-    with django_assert_num_queries(14 + more):
+    with django_assert_num_queries(16 + more):
         signed_in.get(reverse("search", args=[search.pk]))
     with django_assert_num_queries(10):
         signed_in.get(reverse("search_live", args=[search.pk]), {"after": 1})

@@ -85,7 +85,7 @@ def trial_latest(trial: Trial, metric: str) -> float | None:
 
 def trial_test_scores(trial: Trial) -> tuple[list[FinalistRun], dict[str, tuple[float, float]] | None]:
     """The seeds of a finalist, and its test scores once the search has finished."""
-    runs = list(FinalistRun.objects.filter(trial=trial).order_by("id"))
+    runs = list(FinalistRun.objects.filter(trial=trial).defer("test_users").order_by("id"))
     done = [run for run in runs if run.state == RunState.COMPLETED]
     shown = trial.search.state == SearchState.FINISHED and done
     return runs, mean_and_sd([run.test_scores for run in done]) if shown else None
@@ -97,8 +97,13 @@ def decision_rows(architecture: Architecture) -> list[tuple[str, str]]:
     rows = []
     for entry in CATALOGUE.values():
         for name, choice in sorted(architecture.choices):
-            base, _, layer = name.partition(".")
-            if base == entry.name:
-                label = f"{entry.label}, layer {layer}" if layer else entry.label
-                rows.append((label, LABELS.get(str(choice), choice_text(choice))))
+            if name.partition(".")[0] == entry.name:
+                rows.append((decision_label(name), LABELS.get(str(choice), choice_text(choice))))
     return rows
+
+
+def decision_label(name: str) -> str:
+    """``operator.2`` as people write it: its label in the catalogue, and the layer."""
+    base, _, layer = name.partition(".")
+    label = CATALOGUE[base].label
+    return f"{label}, layer {layer}" if layer else label

@@ -98,6 +98,18 @@ def mean_sd(value: tuple[float, float] | None, seeds: int = 1) -> str:
 
 
 @register.filter
+def signed(value: float) -> str:
+    """A difference with its sign and four decimals."""
+    return f"{value:+.4f}" if round(value, 4) else "0.0000"
+
+
+@register.filter
+def p_value(value: float) -> str:
+    """A p-value with three decimals; it is never 0."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+@register.filter
 def thousands(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
 

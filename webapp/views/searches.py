@@ -47,6 +47,7 @@ from webapp.services.searches import (
 )
 from webapp.templatetags.display import duration, score
 from webapp.views.paging import page_numbers, search_text
+from webapp.views.search_arms import arms_context
 
 ACTIONS: dict[str, tuple[Callable[..., Search], str]] = {
     "pause": (search_pause, "Paused. Running trials keep their progress and go on after Resume."),
@@ -155,6 +156,7 @@ def search_page(request: HttpRequest, search_id: int) -> HttpResponse:
         **_head_context(search, state),
         **_results_context(search, state),
         **_trials_context(request, search),
+        **arms_context(search),
     }
     return render(request, "searches/detail.html", context)
 
