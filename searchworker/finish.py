@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,11 +10,16 @@ from typing import Any
 from gnn.significance import Comparison, compare, verdict_sentence
 from gnn.space import SearchSpace
 from searchworker.importance import Importance, importance
+from webapp.enums import ArmName
 from webapp.models import Search
 from webapp.selectors.searches import CONTROLLER_LABELS, metric_label
 from webapp.selectors.tested import Tested, best_first, first_rung, objective_of, tested_baselines, tested_finalists
 from webapp.services.searches import search_finish
 
+log = logging.getLogger(__name__)
+
+MOST_TRIALS = 200
+"""Newest trials that importance is read from: fANOVA's time grows with more than their number, and the search waits for it."""
 METHODS = ("fanova", "ped_anova")
 
 
@@ -42,12 +48,12 @@ class Paired:
 def finish(search: Search) -> None:
     """End a search whose finalists and baselines are all tested; call inside the transaction that locked it."""
     finalists, baselines = tested_finalists(search), best_first(tested_baselines(search))
-    own = [model for model in finalists if not model.by_chance]
+    own = [model for model in finalists if model.arm != ArmName.RANDOM]
     if not own:
         search_finish(search, message="The search is over, but no finalist could be retrained; see their messages.")
         return
     winner = own[0]
-    by_chance = [model for model in finalists if model.by_chance]
+    by_chance = [model for model in finalists if model.arm == ArmName.RANDOM]
     pairs = [
         Paired(kind, other, compare(winner.users, other.users))
         for kind, others in (("baseline", baselines), ("runner_up", own[1:2]), ("random_arm", by_chance))
@@ -63,7 +69,8 @@ def finish(search: Search) -> None:
 
 def verdict(controller: str, metric: str, winner: Tested, pairs: Sequence[Paired]) -> str:
     """How the winner scores on test, and how that compares with the best baseline and with random search, in a few sentences."""
-    name = f"{CONTROLLER_LABELS[controller]}'s best, {winner.label},"
+    whose = "The best by hand" if winner.arm == ArmName.MANUAL else f"{CONTROLLER_LABELS[controller]}'s best"
+    name = f"{whose}, {winner.label},"
     seeds = f"mean of {winner.seeds} seeds" if winner.seeds > 1 else "1 seed"
     sentences = [f"{name} scores {winner.score:.4f} {metric} on test ({seeds})."]
     baseline = next((pair for pair in pairs if pair.kind == "baseline"), None)
@@ -80,6 +87,11 @@ def verdict(controller: str, metric: str, winner: Tested, pairs: Sequence[Paired
 
 
 def _importance(search: Search) -> dict[str, dict[str, float]]:
-    space, trials = SearchSpace.from_json(search.space), first_rung(search)
-    found = {method: importance(space, trials, method) for method in METHODS}
+    """Shares by method; an error costs the figures and not the search, whose results are in."""
+    space, trials = SearchSpace.from_json(search.space), first_rung(search, limit=MOST_TRIALS)
+    try:
+        found = {method: importance(space, trials, method) for method in METHODS}
+    except Exception:
+        log.exception("The importance of decisions could not be computed for %s", search)
+        return {}
     return {method: dict(result.shares) for method, result in found.items() if isinstance(result, Importance)}

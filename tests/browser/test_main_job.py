@@ -75,7 +75,7 @@ def test_from_a_csv_to_a_leaderboard(signed_in_page: Page, tmp_path: Path) -> No
 
     # Nothing is reloaded from here: the page follows the search by itself.
     expect(page.locator("h1 .badge")).to_have_text("Finished", timeout=SEARCH_TIMEOUT)
-    expect(page.get_by_role("status").filter(has_text=re.compile(r"Trial \d+ scores 0\.\d+ NDCG@20 on test"))).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text=re.compile(r"'s best, trial \d+, scores 0\.\d+ NDCG@20 on test"))).to_be_visible()
     leaderboard = page.locator("section", has=page.get_by_role("heading", name="Leaderboard"))
     for baseline in ("Popularity", "ItemKNN", "GF-CF", "EASE", "iALS"):
         expect(leaderboard.get_by_role("row", name=re.compile(baseline))).to_be_visible()

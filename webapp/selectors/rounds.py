@@ -96,6 +96,12 @@ def last_failure(search: Search) -> str:
     return failed.values_list("message", flat=True).first() or ""
 
 
+def ranking(search: Search) -> tuple[str, ...]:
+    """The order of trials, best first; where rungs have ever more data, rewards only compare within one rung."""
+    rungs = plan_of(search).rungs
+    return (*(("-rung",) if rungs is not None and rungs.by == "data" else ()), "-reward", "number")
+
+
 def elapsed_seconds(search: Search) -> float:
     """Wall clock since the start, by the database's clock."""
     age = Search.objects.filter(pk=search.pk).annotate(age=Now() - F("created_at")).values_list("age", flat=True).get()

@@ -160,7 +160,7 @@ def baseline_states(search: Search) -> list[BaselineState]:
             score=row.valid_scores.get(objective),
             message=row.message,
         )
-        for row in Baseline.objects.filter(search=search).order_by("id")
+        for row in Baseline.objects.filter(search=search).defer("test_users").order_by("id")
     ]
 
 
@@ -174,7 +174,7 @@ def leaderboard(search: Search) -> list[LeaderboardRow]:
     if by_chance is not None and by_chance not in trials:
         trials[-1] = by_chance
     runs: dict[int, list[FinalistRun]] = {}
-    for run in FinalistRun.objects.filter(search=search).order_by("id"):
+    for run in FinalistRun.objects.filter(search=search).defer("test_users").order_by("id"):
         runs.setdefault(run.trial_id, []).append(run)
     rows: list[LeaderboardRow] = []
     for trial in trials:
@@ -194,7 +194,7 @@ def leaderboard(search: Search) -> list[LeaderboardRow]:
                 by_chance=trial.arm == ArmName.RANDOM,
             )
         )
-    baselines = list(Baseline.objects.filter(search=search, state=RunState.COMPLETED).order_by("id"))
+    baselines = list(Baseline.objects.filter(search=search, state=RunState.COMPLETED).defer("test_users").order_by("id"))
     for baseline in baselines:
         rows.append(
             LeaderboardRow(

@@ -10,8 +10,9 @@ import numpy as np
 
 from gnn.protocol import Protocol
 from gnn.space import Architecture
-from webapp.enums import ArmName, RunState
+from webapp.enums import RunState
 from webapp.models import Baseline, FinalistRun, Search, TrialRung
+from webapp.selectors.rounds import ranking
 from webapp.selectors.searches import BASELINE_LABELS
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -26,8 +27,8 @@ class Tested:
     seeds: int = 1
     number: int | None = None
     """Of the trial; None for a baseline."""
-    by_chance: bool = False
-    """Whether random search proposed it."""
+    arm: str = ""
+    """Who proposed it."""
 
     @property
     def score(self) -> float:
@@ -35,10 +36,10 @@ class Tested:
 
 
 def tested_finalists(search: Search) -> list[Tested]:
-    """Finalists with at least one completed seed, in the order of validation: picking by test would report a lucky number."""
+    """Finalists with at least one completed seed, in the order they were picked by: picking by test would report a lucky number."""
     runs = FinalistRun.objects.filter(search=search, state=RunState.COMPLETED, test_users__isnull=False).select_related("trial")
     by_trial: dict[int, list[FinalistRun]] = {}
-    for run in runs.order_by("-trial__reward", "trial__number", "id"):
+    for run in runs.order_by(*(f"{'-' if key.startswith('-') else ''}trial__{key.lstrip('-')}" for key in ranking(search)), "id"):
         by_trial.setdefault(run.trial.number, []).append(run)
     return [
         Tested(
@@ -46,7 +47,7 @@ def tested_finalists(search: Search) -> list[Tested]:
             users=np.mean([_values(run.test_users) for run in some], axis=0),
             seeds=len(some),
             number=number,
-            by_chance=some[0].trial.arm == ArmName.RANDOM,
+            arm=some[0].trial.arm,
         )
         for number, some in by_trial.items()
     ]
@@ -57,9 +58,9 @@ def tested_baselines(search: Search) -> list[Tested]:
     return [Tested(BASELINE_LABELS.get(row.name, row.name), _values(row.test_users)) for row in rows]
 
 
-def first_rung(search: Search) -> list[tuple[Architecture, float]]:
-    """Architectures with their rewards at the end of the first rung, which every scored trial had the same chance to reach."""
-    rows = TrialRung.objects.filter(search=search, rung=0).order_by("trial__number")
+def first_rung(search: Search, *, limit: int) -> list[tuple[Architecture, float]]:
+    """The newest architectures with their rewards at the end of the first rung, which every scored trial had the same chance to reach."""
+    rows = TrialRung.objects.filter(search=search, rung=0, trial__same_as=None).order_by("-trial__number")[:limit]
     return [(Architecture.of(architecture), reward) for architecture, reward in rows.values_list("trial__architecture", "reward")]
 
 

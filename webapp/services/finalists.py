@@ -2,31 +2,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from django.db.models import QuerySet
-
 from webapp.enums import ArmName, RunState
 from webapp.models import FinalistRun, Search, Trial
 from webapp.queue import RUN_FINALIST, enqueue_on_commit
-from webapp.selectors.rounds import plan_of
+from webapp.selectors.rounds import ranking
 from webapp.services.runs import run_complete
 
 
 def finalists_choose(search: Search, *, count: int, seeds: Sequence[int]) -> list[Trial]:
     """Pick the best trials, and the best one of random search beside them, by reward; queue one run for each seed."""
     scored = Trial.objects.filter(search=search, state__in=(RunState.COMPLETED, RunState.WAITING), reward__isnull=False)
-    own = _best_first(search, scored.exclude(arm=ArmName.RANDOM))[:count]
-    trials = [*own, *_best_first(search, scored.filter(arm=ArmName.RANDOM))[:1]]
+    own = scored.exclude(arm=ArmName.RANDOM).order_by(*ranking(search))[:count]
+    trials = [*own, *scored.filter(arm=ArmName.RANDOM).order_by(*ranking(search))[:1]]
     for trial in trials:
         for seed in seeds:
             run = FinalistRun.objects.create(search=search, trial=trial, seed=seed)
             enqueue_on_commit(RUN_FINALIST, run.pk)
     return trials
-
-
-def _best_first(search: Search, trials: QuerySet[Trial]) -> QuerySet[Trial]:
-    """By reward; where rungs have ever more data, a reward only compares with those of the same rung."""
-    rungs = plan_of(search).rungs
-    return trials.order_by(*(("-rung",) if rungs is not None and rungs.by == "data" else ()), "-reward", "number")
 
 
 def finalist_complete(
