@@ -58,3 +58,8 @@ def test_a_plan_that_does_not_fit_the_protocol_is_refused(plan: SearchPlan, fiel
 def test_costs_and_gaps_may_be_objectives() -> None:
     measures = ("recall@10", "coverage@20", "fairness_gap@20", "parameters", "latency_ms", "train_seconds")
     SearchPlan(objectives=tuple(Term(measure=measure, weight=0.1) for measure in measures)).check(Protocol())
+
+
+def test_usual_rungs_need_trials_longer_than_the_first() -> None:
+    assert SearchPlan.usual(4) == SearchPlan()
+    assert SearchPlan.usual(5) == SearchPlan(rungs=Rungs(by="epochs", first=4, factor=3, count=3))

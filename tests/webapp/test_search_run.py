@@ -15,10 +15,12 @@ from django.core.management import CommandError, call_command
 from rich.console import Console
 
 from gnn.catalogue import build_space
+from gnn.plan import Budget, Rungs, SearchPlan
 from tests.toy_dataset import toy_dataset
 from tests.webapp.factories import make_search, make_trials
 from webapp.embedded import BASE_DIR
 from webapp.enums import SearchState
+from webapp.management.commands import search_run
 from webapp.management.commands.demo import private_file
 from webapp.management.terminal import leaderboard_print, result_check
 from webapp.models import Search
@@ -60,6 +62,10 @@ def test_it_searches_to_the_end_and_prints_one_json_document(worker_environment:
         ("--trials", "0", "planned_trials must be from 1"),
         ("--k", "0", "k"),
         ("--dataset", "99", "There is no dataset 99"),
+        ("--plan", "nowhere.json", "The plan 'nowhere.json' cannot be read"),
+        ("--budget-epochs", "0", "Plan setting budget.epochs"),
+        ("--minutes", "-1", "Plan setting budget.seconds"),
+        ("--fold", "5", "fold must be below the number of folds, 5"),
     ],
 )
 def test_it_says_what_is_wrong(option: str, value: str, message: str) -> None:
@@ -67,6 +73,69 @@ def test_it_says_what_is_wrong(option: str, value: str, message: str) -> None:
     given = {"--dataset": str(dataset.pk), option: value}
     with pytest.raises(CommandError, match=message):
         call_command("search_run", *(part for pair in given.items() for part in pair))
+    assert not Search.objects.exists()
+
+
+def started(*options: str) -> Search:
+    """The search that the command starts before it waits for workers."""
+    parser = search_run.Command().create_parser("manage.py", "search_run")
+    return search_run._started(vars(parser.parse_args(["--dataset", str(toy_dataset().pk), *options])))
+
+
+RUNGS = {"by": "epochs", "first": 4, "factor": 3, "count": 3}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("options", "rungs"),
+    [
+        ((), RUNGS),
+        (("--max-epochs", "4"), None),
+        (("--max-epochs", "5"), RUNGS),
+        (("--no-rungs",), None),
+        (("--rungs",), RUNGS),
+    ],
+)
+def test_rungs_are_on_where_a_trial_is_longer_than_the_first(options: tuple[str, ...], rungs: dict[str, Any] | None) -> None:
+    assert started(*options).plan == SearchPlan(rungs=None if rungs is None else Rungs(**rungs)).to_json()
+
+
+@pytest.mark.django_db
+def test_options_go_before_the_file_of_a_plan(tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text('{"median_stop": true, "budget": {"epochs": 90, "target": 0.4}, "rungs": {"by": "data", "factor": 2}}')
+    options = "--no-random-arm --inherit --prior --budget-epochs 70 --minutes 1.5 --controller evolution --split k_fold --folds 4 --fold 3"
+    search = started("--plan", str(file), *options.split())
+    assert (
+        search.plan
+        == SearchPlan(
+            rungs=Rungs(by="data", factor=2),
+            median_stop=True,
+            random_arm=False,
+            inherit=True,
+            prior=True,
+            budget=Budget(epochs=70, seconds=90, target=0.4),
+        ).to_json()
+    )
+    assert search.controller == "evolution"
+    assert [search.protocol[name] for name in ("split", "folds", "fold")] == ["k_fold", 4, 3]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not JSON at line 1, column 2"),
+        ('{"rung": null}', "Plan setting rung:"),
+        ('{"reward": "k_fold"}', "A k-fold reward needs the split"),
+        ('{"rungs": {"first": 100}}', "first rung has 100 epochs"),
+    ],
+)
+def test_it_says_what_is_wrong_with_a_plan(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text(text)
+    with pytest.raises(CommandError, match=message):
+        call_command("search_run", "--dataset", str(toy_dataset().pk), "--plan", str(file))
     assert not Search.objects.exists()
 
 

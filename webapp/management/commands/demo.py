@@ -18,6 +18,7 @@ from django.urls import reverse
 from rich.console import Console
 
 from gnn.catalogue import preset_space
+from gnn.plan import SearchPlan
 from gnn.protocol import Protocol
 from gnn.sources import Mapping
 from webapp.embedded import BASE_DIR, home_folder, outer_environment
@@ -79,12 +80,14 @@ class Command(BaseCommand):
 def _search(console: Console, file: Path, *, trials: int, address: str, check_stack: Callable[[], None]) -> Search:
     with console.status("Importing MovieLens-100K"):
         dataset = _dataset_ready(file)
+    protocol = Protocol()
     search = search_start(
         owner=dataset.owner,
         name=f"Demo: {DATASET_NAME}",
         dataset=dataset,
         space=preset_space("demo"),
-        protocol=Protocol(),
+        protocol=protocol,
+        plan=SearchPlan.usual(protocol.max_epochs),
         controller="ppo",
         planned_trials=trials,
         workers=settings.RECSMITH_WORKERS,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from argparse import BooleanOptionalAction
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,7 +12,8 @@ from rich.console import Console
 
 from gnn.catalogue import PRESETS, preset_space
 from gnn.errors import SpaceError
-from gnn.protocol import METRIC_NAMES, Protocol
+from gnn.plan import Rungs, SearchPlan
+from gnn.protocol import METRIC_NAMES, SPLIT_KINDS, Protocol
 from gnn.space import SearchSpace
 from webapp.management.terminal import leaderboard_print, result_check, result_document, search_follow, search_leave
 from webapp.management.workforce import workers_ensured
@@ -37,10 +39,23 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=2026)
         parser.add_argument("--metric", choices=METRIC_NAMES, help="what to maximise (default: ndcg)")
         parser.add_argument("--k", type=int, help="length of the recommended list (default: 20)")
-        parser.add_argument(
-            "--split", choices=("ratio", "leave_one_out", "temporal"), help="how interactions are held out (default: ratio)"
-        )
+        parser.add_argument("--split", choices=SPLIT_KINDS, help="how interactions are held out (default: ratio)")
+        parser.add_argument("--folds", type=int, help="parts of a cross-validation, for k_fold (default: 5)")
+        parser.add_argument("--fold", type=int, help="the part that tests, from 0, for k_fold (default: 0)")
         parser.add_argument("--max-epochs", type=int, help="training budget of a trial")
+        plan = parser.add_argument_group("how the search spends", "What is given here goes before what --plan says.")
+        plan.add_argument("--plan", type=Path, metavar="FILE", help="JSON of a plan: rungs, arms, objectives, constraints, budget")
+        plan.add_argument(
+            "--rungs",
+            action=BooleanOptionalAction,
+            help="train on only the best of the short trials (default: without --plan, where trials are longer than the first rung)",
+        )
+        plan.add_argument("--no-random-arm", action="store_true", help="do not spend as much again on random search")
+        plan.add_argument("--inherit", action="store_true", help="start trials from embeddings of the best finished one of their size")
+        plan.add_argument("--prior", action="store_true", help="start the controller from what was good on similar datasets")
+        plan.add_argument("--budget-epochs", type=int, metavar="N", help="end when what the controller proposed has trained N epochs")
+        plan.add_argument("--minutes", type=float, help="end so long after the start")
+        plan.add_argument("--target", type=float, metavar="SCORE", help="end at a score that is good enough")
         parser.add_argument("--name", help="how pages call the search")
         parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
 
@@ -64,14 +79,16 @@ def _started(options: dict[str, Any]) -> Search:
     dataset = Dataset.objects.filter(pk=options["dataset"]).first()
     if dataset is None:
         raise CommandError(f"There is no dataset {options['dataset']}. `manage.py dataset_import` prints the id of a new one.")
-    given = {name: options[name] for name in ("metric", "k", "split", "max_epochs") if options[name] is not None}
+    given = {name: options[name] for name in ("metric", "k", "split", "folds", "fold", "max_epochs") if options[name] is not None}
     try:
+        protocol = Protocol.from_json(given)
         return search_start(
             owner=dataset.owner,
             name=options["name"] or f"{dataset.name}, {options['controller']}, {options['trials']} trials",
             dataset=dataset,
             space=space_named(options["space"]),
-            protocol=Protocol.from_json(given),
+            protocol=protocol,
+            plan=_plan(options, protocol),
             controller=options["controller"],
             planned_trials=options["trials"],
             workers=options["workers"],
@@ -80,6 +97,36 @@ def _started(options: dict[str, Any]) -> Search:
         )
     except (SpaceError, Conflict) as error:
         raise CommandError(str(error)) from error
+
+
+def _plan(options: dict[str, Any], protocol: Protocol) -> SearchPlan:
+    """What the file says, or the usual plan, changed by the options.
+
+    Raises:
+        CommandError: the file cannot be read.
+        SpaceError: the file, or an option, is no plan.
+    """
+    plan = SearchPlan.usual(protocol.max_epochs) if options["plan"] is None else _plan_read(options["plan"])
+    document = plan.to_json()
+    if options["rungs"] is not None:
+        document["rungs"] = (document["rungs"] or Rungs().model_dump()) if options["rungs"] else None
+    if options["no_random_arm"]:
+        document["random_arm"] = False
+    document |= {name: True for name in ("inherit", "prior") if options[name]}
+    seconds = None if options["minutes"] is None else options["minutes"] * 60
+    budget = {"epochs": options["budget_epochs"], "seconds": seconds, "target": options["target"]}
+    document["budget"] |= {name: value for name, value in budget.items() if value is not None}
+    return SearchPlan.from_json(document)
+
+
+def _plan_read(file: Path) -> SearchPlan:
+    try:
+        document = json.loads(file.read_text())
+    except json.JSONDecodeError as error:
+        raise CommandError(f"{file} is not JSON at line {error.lineno}, column {error.colno}: {error.msg}.") from error
+    except (OSError, ValueError) as error:  # ValueError: bytes that are no text
+        raise CommandError(f"The plan {str(file)!r} cannot be read: {error}") from error
+    return SearchPlan.from_json(document)
 
 
 def _resumed(search_id: int) -> Search:
