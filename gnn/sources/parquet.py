@@ -60,14 +60,24 @@ def open_table(file: IO[bytes], columns: Mapping[str, Column], filename: str, li
     return Table(wanted, _records(opened, wanted, filename))
 
 
-def spooled(plain: PlainBytes) -> IO[bytes]:
-    """What a compressed file holds, mapped from disk: Parquet is read from its end."""
+def on_disk(file: IO[bytes], plain: PlainBytes) -> IO[bytes]:
+    """The decompressed file where Arrow can read it: from its end, and from threads of its own, as a database cannot be read."""
+    if not plain.compression and _is_real(file):
+        return file
     with tempfile.NamedTemporaryFile() as copy:
         while block := plain.read(_COPY_BYTES):
             copy.write(block)
         copy.flush()
         # The mapping outlives the name of the file, and takes the file with it when it goes.
         return cast(IO[bytes], pyarrow.memory_map(copy.name))
+
+
+def _is_real(file: IO[bytes]) -> bool:
+    try:
+        file.fileno()
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 def _open(file: IO[bytes], filename: str, limits: Limits) -> pyarrow.parquet.ParquetFile:

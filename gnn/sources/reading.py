@@ -41,7 +41,7 @@ def detect(
     plain = PlainBytes(file, filename, limits)
     reader = TextReader(plain)
     if reader.is_parquet:
-        return parquet.detect(_seekable(file, filename, limits, plain), filename, plain.compression, limits)
+        return parquet.detect(_on_disk(file, filename, limits), filename, plain.compression, limits)
     reader.require_text()
     encoding = encoding or reader.guess_encoding()
     given_as_text = delimiter is not None or has_header is not None
@@ -63,7 +63,7 @@ def open_table(file: IO[bytes], how: TableFormat, columns: Columns[Any, Column],
     if reader.is_parquet != (how.source == "parquet"):
         raise DataError(f"The file {filename} is {'' if reader.is_parquet else 'not '}Parquet. Look at its format again.")
     if how.source == "parquet":
-        return parquet.open_table(_seekable(file, filename, limits, plain), columns, filename, limits)
+        return parquet.open_table(_on_disk(file, filename, limits), columns, filename, limits)
     reader.require_text()
     if how.source == "json_lines":
         return json_lines.open_table(reader, how, columns, filename)
@@ -155,5 +155,5 @@ def _reject_values(rows: pl.DataFrame, rejects: Rejects, names: dict[str, str]) 
         rejects.add(reason, len(of_reason), [Example(line, names[role], field) for line, field in shown.select("line", text).iter_rows()])
 
 
-def _seekable(file: IO[bytes], filename: str, limits: Limits, plain: PlainBytes) -> IO[bytes]:
-    return parquet.spooled(PlainBytes(file, filename, limits)) if plain.compression else file
+def _on_disk(file: IO[bytes], filename: str, limits: Limits) -> IO[bytes]:
+    return parquet.on_disk(file, PlainBytes(file, filename, limits))

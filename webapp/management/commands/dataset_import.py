@@ -3,7 +3,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from django.core.files.base import File
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -12,6 +12,7 @@ from gnn import sources
 from gnn.errors import DataError
 from gnn.sources import Detected, Mapping
 from gnn.sources.folders import look_at_folder, part_of
+from gnn.sources.kinds import Kind
 from gnn.sources.mapping import PARTS, ROLES, TIMESTAMP_UNITS, Role, is_delimiter
 from gnn.sources.side_guess import guess_side_mapping
 from webapp.enums import DatasetState, FileKind
@@ -128,7 +129,7 @@ def _import(files: list[tuple[_Input, File[Any]]], name: str, choices: dict[str,
             how = common if detected.shape == main_detected.shape else detected.mapping()
             further.append(ImportFile(FileKind.INTERACTIONS, input_.path.name, file, _with(how, input_.constants)))
         elif at != first:
-            further.append(ImportFile(FileKind(kind), input_.path.name, file, guess_side_mapping(detected, kind)))
+            further.append(ImportFile(FileKind(kind), input_.path.name, file, guess_side_mapping(detected, cast(Kind, kind))))
     return dataset_import(
         owner=None, name=name, filename=main.path.name, file=main_file, mapping=_with(common, main.constants), further=further
     )

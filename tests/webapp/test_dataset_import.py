@@ -1,0 +1,121 @@
+"""The shell's import of folders and of several files, through the real service."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from django.core.files.storage import default_storage
+from django.core.management import CommandError, call_command
+
+from gnn.protocol import Protocol
+from gnn.sources.side import SideTable, side_mapping
+from gnn.splits import split
+from webapp.enums import DatasetState, FileKind
+from webapp.models import Dataset
+from webapp.selectors.datasets import dataset_interactions
+
+pytestmark = pytest.mark.django_db
+
+
+def ratings(first: int, last: int) -> str:
+    return "user,item,rating\n" + "".join(f"u{at % 9},i{at % 13},{at % 5 + 1}\n" for at in range(first, last))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "README.txt").write_text("not data")
+    (tmp_path / "picture.csv").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (tmp_path / "train.csv").write_text(ratings(0, 80))
+    (tmp_path / "test.csv").write_text(ratings(80, 110) + ",i1,1\n")
+    (tmp_path / "items.csv").write_text("item,colour\n" + "".join(f"i{at},{'red' if at % 2 else 'blue'}\n" for at in range(10)))
+    (tmp_path / "trust.csv").write_text("u1,u2\nu2,u3\nu1,zz\n")
+    return tmp_path
+
+
+def test_a_folder_is_imported_with_its_split_and_side_tables(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("dataset_import", str(folder), "--name", "shop")
+    dataset = Dataset.objects.get()
+    assert (dataset.state, dataset.name, dataset.version) == (DatasetState.READY, "shop", 1)
+    out, err = capsys.readouterr()
+    assert "picture.csv is left out: The file picture.csv is a PNG picture" in err
+    assert "110 interactions" in out and "30 test" in out and "items.csv: 10 rows of item attributes, coverage 76.9%" in out
+    interactions = dataset_interactions(dataset)
+    parts = split(interactions, Protocol(split="predefined", valid_fraction=0.2))
+    assert len(parts.test) == 30 and len(parts.train) + len(parts.valid) == 80 and len(parts.valid) > 0
+    assert interactions.part is not None and np.bincount(interactions.part).tolist() == [80, 0, 30]
+    files = {file.filename: file for file in dataset.files.all()}
+    assert {name: file.kind for name, file in files.items()} == {
+        "test.csv": FileKind.INTERACTIONS,
+        "items.csv": FileKind.ITEM_ATTRIBUTES,
+        "trust.csv": FileKind.SOCIAL,
+    }
+    with default_storage.open(files["items.csv"].data_blob) as stored:
+        table = SideTable.from_parquet(stored, side_mapping(files["items.csv"].mapping))
+    assert table.table.head(1).rows() == [("i0", "blue")]
+    with default_storage.open(files["test.csv"].rejects_blob) as stored:
+        rows = list(csv.reader(io.StringIO(stored.read().decode())))
+    assert rows == [["line", "column", "reason", "text"], ["32", "user", "missing user", ""]]
+    rejects = dataset.profile["rejects"]
+    assert (rejects["rows_read"], rejects["rows_kept"]) == (111, 110)
+    assert rejects["reasons"][0]["examples"] == [{"line": 32, "column": "test.csv: user", "text": ""}]
+    social = next(side for side in dataset.profile["side"] if side["kind"] == "social")
+    assert (social["edges"], social["unknown"]) == (2, 1)
+
+
+def test_what_files_are_can_be_said(folder: Path) -> None:
+    (folder / "plays").write_text(ratings(0, 40))
+    (folder / "buys").write_text(ratings(40, 60))
+    call_command(
+        "dataset_import", f"behaviour:play={folder / 'plays'}", f"behaviour:buy={folder / 'buys'}", f"social={folder / 'trust.csv'}"
+    )
+    dataset = Dataset.objects.get()
+    interactions = dataset_interactions(dataset)
+    assert interactions.behaviour is not None and np.bincount(interactions.behaviour).tolist() == [40, 20]
+    assert interactions.behaviour_names is not None and interactions.behaviour_names.to_list() == ["play", "buy"]
+    assert dataset.profile["roles"]["behaviour"] == {"names": ["play", "buy"], "counts": [40, 20], "distinct": 2}
+
+
+def test_domains_keep_equal_item_numbers_apart(tmp_path: Path) -> None:
+    for name in ("books", "films"):
+        (tmp_path / name).write_text(ratings(0, 40))
+    call_command("dataset_import", f"domain:books={tmp_path / 'books'}", f"domain:films={tmp_path / 'films'}")
+    dataset = Dataset.objects.get()
+    assert (dataset.profile["users"], dataset.profile["items"], dataset.profile["interactions"]) == (9, 26, 80)
+
+
+def test_parquet_is_imported(tmp_path: Path) -> None:
+    pl.read_csv(ratings(0, 80).encode()).write_parquet(tmp_path / "r.parquet")
+    call_command("dataset_import", str(tmp_path / "r.parquet"))
+    assert Dataset.objects.get().mapping["columns"] == {"user": "user", "item": "item", "weight": "rating"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["planet={}/train.csv"], "'planet' before = must be one of train, valid, test, interactions"),
+        (["social={}/trust.csv", "social={}/items.csv"], "None of the files holds interactions"),
+        (["{}/none.csv", "{}/train.csv"], "none.csv cannot be opened: No such file"),
+    ],
+)
+def test_what_cannot_be_imported_is_told(folder: Path, arguments: list[str], message: str) -> None:
+    with pytest.raises(CommandError, match=message):
+        call_command("dataset_import", *(argument.format(folder) for argument in arguments))
+    assert not Dataset.objects.exists()
+
+
+def test_a_folder_of_several_tables_of_interactions_is_refused(tmp_path: Path) -> None:
+    for name in ("play.csv", "buy.csv"):
+        (tmp_path / name).write_text(ratings(0, 80))
+    with pytest.raises(CommandError, match=r"must hold interactions, but 2 do \(buy.csv, play.csv\)"):
+        call_command("dataset_import", str(tmp_path))
+
+
+def test_some_parts_and_some_not_is_refused(folder: Path) -> None:
+    (folder / "more.csv").write_text(ratings(0, 20))
+    with pytest.raises(CommandError, match="more.csv is no part of a split, but other files are"):
+        call_command("dataset_import", str(folder / "train.csv"), str(folder / "test.csv"), f"interactions={folder / 'more.csv'}")
