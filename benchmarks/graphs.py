@@ -15,6 +15,11 @@ ML_100K = (943, 1_682, 80_808)
 """The same of MovieLens-100K with a tenth held out for validation and a tenth for testing."""
 
 
+TASTES = 16
+OWN_TASTE = 0.7
+"""Share of a synthetic user's draws that are of its own taste."""
+
+
 def interactions_of(user: np.ndarray, item: np.ndarray, n_users: int, n_items: int) -> Interactions:
     """Bare interactions; ids are the codes as text."""
     return Interactions(
@@ -45,14 +50,21 @@ def joined(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[Interactions, in
 
 
 def synthetic(n_users: int, n_items: int, n_edges: int, seed: int = 0) -> Interactions:
-    """Distinct random pairs whose users and items follow a power law, as real interactions do."""
+    """Distinct random pairs whose users and items follow a power law, as real interactions do, and share tastes.
+
+    Users and items have one of TASTES each; most items of a user are of its own.
+    """
     generator = np.random.default_rng(seed)
 
     def draw(n: int) -> np.ndarray:
         weight = (np.arange(n) + 10.0) ** -0.75
-        return generator.permutation(n)[generator.choice(n, size=2 * n_edges, p=weight / weight.sum())]
+        return generator.choice(n, size=2 * n_edges, p=weight / weight.sum())
 
-    pairs = np.unique(draw(n_users) * np.int64(n_items) + draw(n_items))
+    user, item = draw(n_users), draw(n_items)
+    own = generator.random(len(user)) < OWN_TASTE
+    # Numbers still tell how popular something is, so the next item of the right taste is about as popular.
+    item = np.where(own, item - item % TASTES + user % TASTES, item) % n_items
+    pairs = np.unique(generator.permutation(n_users)[user] * np.int64(n_items) + generator.permutation(n_items)[item])
     pairs = generator.permutation(pairs)[:n_edges]
     return interactions_of(pairs // n_items, pairs % n_items, n_users, n_items)
 

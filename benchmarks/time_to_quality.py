@@ -2,7 +2,7 @@
 
 On MovieLens-100K the default recipe trains until its validation NDCG@20 reaches what RecBole 1.2.1 reaches at its best
 learning rate. On Gowalla a model is chosen on a validation part carved from train, trained again on all of train
-for as many epochs, and tested once. Without data, the mark is Popularity on synthetic interactions.
+for as many epochs, and tested once. Without data, the mark is ItemKNN's NDCG@20 on synthetic interactions that share tastes.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import resource
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from benchmarks.graphs import ML_100K as ML_100K_SIZE
 from benchmarks.graphs import synthetic
-from benchmarks.recipes import GOWALLA, Task, choose_retrain_test, ml_100k, train
+from benchmarks.recipes import GOWALLA, GOWALLA_EPOCHS, Task, choose_retrain_test, ml_100k, train
 from benchmarks.reporting import options, report
 from gnn.baselines import fit_baseline
 from gnn.evaluate import build_targets, evaluate_validation
@@ -42,9 +43,12 @@ def main() -> None:
         interactions = synthetic(n_users, n_items, n_train + HELD_OUT)
         graph = build_graph(interactions, np.arange(n_train))
         task = Task(interactions, graph, build_targets(interactions, np.arange(n_train, len(interactions)), graph), np.arange(0))
-        mark = evaluate_validation(fit_baseline("popularity", graph, task.valid), graph, task.valid, (20,)).values["ndcg@20"]
+        started = time.perf_counter()
+        mark = evaluate_validation(fit_baseline("itemknn", graph, task.valid), graph, task.valid, (20,)).values["ndcg@20"]
+        peer, peer_seconds = "ItemKNN, fitted and scored", time.perf_counter() - started
     else:
         task, mark = ml_100k(chosen.data), RECBOLE_NDCG
+        peer, peer_seconds = "RecBole 1.2.1 LightGCN, measured before", RECBOLE_SECONDS
     train({}, task.graph, task.valid, TrainConfig(max_epochs=1))  # compiles
     runs = [_seconds_to(mark, task, seed) for seed in range(1 if chosen.quick else 5)]
     seconds = float(np.median([run["seconds"] for run in runs]))
@@ -53,16 +57,13 @@ def main() -> None:
     if chosen.gowalla is not None:
         figures["gowalla"] = _gowalla(chosen)
         reached = reached and figures["gowalla"]["reached"]
-    peer = "RecBole 1.2.1 LightGCN, measured before" if chosen.data is not None else "none"
-    report(
-        "time_to_quality", figures=figures, peer=peer, ratio=RECBOLE_SECONDS / seconds if chosen.data is not None else 1.0, reached=reached
-    )
+    report("time_to_quality", figures=figures, peer=peer, ratio=peer_seconds / seconds, reached=reached)
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, help="folder with train.csv, valid.csv and test.csv of MovieLens-100K")
     parser.add_argument("--gowalla", type=Path, help="folder with Gowalla's train.txt and test.txt")
-    parser.add_argument("--epochs", type=int, default=24, help="most epochs on Gowalla")
+    parser.add_argument("--epochs", type=int, default=GOWALLA_EPOCHS, help="most epochs on Gowalla")
 
 
 def _seconds_to(mark: float, task: Task, seed: int) -> dict[str, float]:
