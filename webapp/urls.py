@@ -12,6 +12,7 @@ from webapp.views import (
     health,
     home,
     search_arms,
+    search_changes,
     searches,
     spaces,
     trials,
@@ -55,6 +56,8 @@ urlpatterns = [
     path("searches/<int:search_id>/trials/<int:number>/", trials.trial_page, name="trial"),
     path("searches/<int:search_id>/trials/<int:number>/facts/", trials.trial_facts, name="trial_facts"),
     path("searches/<int:search_id>/trials/<int:number>/live/", trials.trial_live, name="trial_live"),
+    path("searches/<int:search_id>/extend/", search_changes.search_more, name="search_extend"),
+    path("searches/<int:search_id>/enqueue/", search_changes.search_by_hand, name="search_enqueue"),
     re_path(r"^searches/(?P<search_id>[0-9]+)/(?P<action>pause|resume|stop|finish)/$", searches.search_action, name="search_action"),
     path("healthz", health.healthz, name="healthz"),
 ]

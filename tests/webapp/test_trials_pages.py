@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from gnn.plan import Rungs, SearchPlan
 from gnn.protocol import Protocol
 from tests.webapp.factories import make_curve, make_finalist, make_search, make_trial, make_trials
 from webapp.enums import RunState, SearchState
@@ -95,6 +96,30 @@ def test_live_appends_epochs_while_the_trial_runs(signed_in: Client) -> None:
 def test_live_ends_when_the_search_does(signed_in: Client) -> None:
     trial = make_trial(make_search(state=SearchState.STOPPED), 1, state=RunState.QUEUED)
     assert signed_in.get(reverse("trial_live", args=[trial.search_id, 1])).json()["retry_ms"] is None
+
+
+def test_a_trial_says_who_proposed_it_how_far_it_came_and_what_it_shares(signed_in: Client) -> None:
+    search = make_search(plan=SearchPlan(rungs=Rungs(first=4, factor=3, count=3)).to_json())
+    donor, twin = make_trials(search, [0.3, 0.2])
+    first = page(signed_in, donor)
+    assert "<dt>Rung</dt><dd>1 of 3</dd>" in first and "<dt>Proposed by</dt><dd>Controller</dd>" in first
+    for name in ("Ended", "Embeddings from", "Results of"):
+        assert f"<dt>{name}</dt>" not in first
+    Trial.objects.filter(pk=twin.pk).update(arm="random", rung=1, ending="rung", inherited_from=donor, same_as=donor)
+    text = page(signed_in, twin)
+    link = f'<a href="{reverse("trial", args=[search.pk, 1])}">Trial 1</a>'
+    for name, value in (
+        ("Proposed by", "Random search"),
+        ("Rung", "2 of 3"),
+        ("Ended", "Not promoted from its rung"),
+        ("Embeddings from", link),
+        ("Results of", link),
+    ):
+        assert f"<dt>{name}</dt><dd>{value}</dd>" in text
+
+
+def test_a_trial_without_rungs_names_none(signed_in: Client) -> None:
+    assert "<dt>Rung</dt>" not in page(signed_in, make_trials(make_search(), [0.3])[0])
 
 
 def test_a_trial_takes_a_constant_number_of_queries(signed_in: Client, django_assert_num_queries: Any) -> None:

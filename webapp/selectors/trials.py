@@ -70,6 +70,14 @@ def trials_page(search: Search, *, state: str = "", sort: str = "-number", page:
     return TrialsPage(page=found, rows=rows, counts=counts, sort=sort, state=state, size=size)
 
 
+def trial_to_vary(search: Search, number: str) -> Trial | None:
+    """The trial of that number, or the newest where ``number`` is none; for its architecture alone."""
+    trials = Trial.objects.filter(search=search).order_by("-number").only("number", "architecture", "search")
+    if number.isascii() and number.isdecimal() and len(number) < 10:
+        trials = trials.filter(number=int(number))
+    return trials.first()
+
+
 def trial_curve(trial: Trial, *, after: int = 0) -> list[TrialEpoch]:
     """Epochs after ``after``, in order."""
     return list(TrialEpoch.objects.filter(trial=trial, epoch__gt=after).order_by("epoch")[:CURVE_EPOCHS])

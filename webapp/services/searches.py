@@ -168,16 +168,20 @@ def search_finish_now(*, search_id: int) -> Search:
 
 
 @transaction.atomic
-def search_extend(*, search_id: int, trials: int = 0, budget: Budget | None = None) -> Search:
+def search_extend(*, search_id: int, trials: int = 0, budget: Budget | None = None, seen: int | None = None) -> Search:
     """Let a running or paused search propose ``trials`` more in each arm, or give it another budget.
 
+    ``seen`` is how many trials were planned when the person decided, so that a second press adds nothing.
+
     Raises:
-        Conflict: the search is already testing its finalists, or over.
+        Conflict: the search is already testing its finalists, or over, or no longer plans the ``seen`` trials.
         SpaceError: more trials than a search may have; ``field`` names it.
     """
     search = search_lock(search_id)
     if search.state not in (SearchState.RUNNING, SearchState.PAUSED):
         raise Conflict(f"Search '{search.name}' is {search.get_state_display().lower()}; clone it to search on.")
+    if seen is not None and seen != search.planned_trials:
+        raise Conflict(f"Search '{search.name}' was extended already: {search.planned_trials} trials are planned now, no longer {seen}.")
     planned = search.planned_trials + trials
     if trials < 0 or planned > MAX_TRIALS:
         raise SpaceError(

@@ -14,6 +14,7 @@ from webapp.charts.architectures import draw_architecture
 from webapp.charts.trials import epoch_series, loss_figure, metrics_figure, thin
 from webapp.enums import RunState, SearchState
 from webapp.models import Trial
+from webapp.selectors.rounds import plan_of
 from webapp.selectors.searches import MAIN_METRICS, METRIC_LABELS
 from webapp.selectors.trials import decision_rows, trial_curve, trial_latest, trial_test_scores
 from webapp.templatetags.display import duration, score
@@ -67,7 +68,7 @@ def trial_live(request: HttpRequest, search_id: int, number: int) -> JsonRespons
 
 
 def _trial(search_id: int, number: int) -> Trial:
-    trials = Trial.objects.select_related("search__dataset").defer("behaviour")
+    trials = Trial.objects.select_related("search__dataset", "same_as", "inherited_from").defer("behaviour")
     return get_object_or_404(trials, search=search_id, number=number)
 
 
@@ -88,12 +89,15 @@ def _version(trial: Trial) -> str:
 def _facts_context(trial: Trial, protocol: Protocol) -> dict[str, Any]:
     architecture = Architecture.of(trial.architecture)
     runs, tested = trial_test_scores(trial)
+    rungs = plan_of(trial.search).rungs
     return {
         "trial": trial,
         "search": trial.search,
         "objective": protocol.objective,
         "max_epochs": protocol.max_epochs,
         "cutoffs": protocol.cutoffs,
+        "rung": trial.rung + 1,
+        "rungs": len(rungs.epochs(protocol.max_epochs)) if rungs else 0,
         "table": _rows(trial.scores, protocol),
         "test_table": None if tested is None else _rows(tested, protocol),
         "latest": trial_latest(trial, protocol.objective),
