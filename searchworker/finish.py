@@ -9,7 +9,7 @@ from typing import Any
 
 from gnn.significance import Comparison, compare, verdict_sentence
 from gnn.space import SearchSpace
-from searchworker.importance import Importance, importance
+from searchworker.importance import Importance, Method, importance
 from webapp.enums import ArmName
 from webapp.models import Search
 from webapp.selectors.searches import CONTROLLER_LABELS, metric_label
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 MOST_TRIALS = 200
 """Newest trials that importance is read from: fANOVA's time grows with more than their number, and the search waits for it."""
-METHODS = ("fanova", "ped_anova")
+METHODS: tuple[Method, ...] = ("fanova", "ped_anova")
 
 
 @dataclass(frozen=True)

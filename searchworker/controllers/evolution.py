@@ -47,12 +47,10 @@ class Evolution(Controller):
 
     def _parent(self) -> Architecture:
         members = list(self._members.values())
-        chosen = self._generator.choice(len(members), size=min(self.tournament, len(members)), replace=False)
-        standings = self._standings.of(
-            np.array([members[i].reward for i in chosen]),
-            np.array([members[i].rung for i in chosen]),
-        )
-        return members[chosen[int(standings.argmax())]].architecture
+        drawn = self._generator.choice(len(members), size=min(self.tournament, len(members)), replace=False)
+        chosen = [members[i] for i in drawn]
+        standings = self._standings.of(np.array([member.reward for member in chosen]), np.array([member.rung for member in chosen]))
+        return chosen[int(standings.argmax())].architecture
 
     def _learn(self, outcome: Outcome, number: int) -> None:
         if outcome.rung and number not in self._members:

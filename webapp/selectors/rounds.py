@@ -153,4 +153,5 @@ def earlier_searches(search: Search) -> list[Search]:
 def best_architectures(search: Search) -> list[tuple[dict[str, Any], float]]:
     """The best architectures of a search with their rewards, best first."""
     scored = Trial.objects.filter(search=search, state=RunState.COMPLETED, reward__isnull=False).order_by("-reward", "number")
-    return list(scored.values_list("architecture", "reward")[:BEST_ARCHITECTURES])
+    rows = scored.values_list("architecture", "reward")[:BEST_ARCHITECTURES]
+    return [(architecture, reward) for architecture, reward in rows if reward is not None]
