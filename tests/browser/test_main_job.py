@@ -15,6 +15,12 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser, pyte
 
 PASSWORD = "correct horse battery staple"
 SEARCH_TIMEOUT = 180_000
+PRESS_TWICE = """() => {
+  const form = document.querySelector("form[data-once]");
+  const press = () => form.dispatchEvent(new SubmitEvent("submit", { bubbles: true, cancelable: true }));
+  return [press(), press()];
+}"""
+"""Whether the first and the second press would send the form; neither does."""
 
 
 @pytest.fixture
@@ -55,6 +61,9 @@ def test_from_a_csv_to_a_leaderboard(signed_in_page: Page, tmp_path: Path) -> No
     page.goto("/datasets/")
     page.get_by_role("link", name="clicks").click()
     start.click()
+    expect(page.get_by_role("heading", name="New search")).to_be_visible()
+    assert page.evaluate(PRESS_TWICE) == [True, False]
+    page.reload()
     page.get_by_label("Search space").select_option(label="without attention")
     page.get_by_label("Name").fill("first search")
     page.get_by_label(re.compile("Trials")).fill("4")
