@@ -1,8 +1,12 @@
-"""Where and with how many threads the engine computes."""
+"""Where, with how many threads and in how much memory the engine computes."""
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 import numba
+import psutil
 import torch
 
 from gnn.errors import TrainError
@@ -29,3 +33,53 @@ def pick_device(name: str) -> torch.device:
     if kind == "cpu" or (kind == "cuda" and torch.cuda.is_available()):
         return torch.device(name)
     raise TrainError(f"Device '{name}' is not available here; choose cpu or auto.")
+
+
+def available_memory(device: torch.device) -> int:
+    """Bytes that this process may still take on a device.
+
+    On the CPU the least of what the machine and the process's control groups have left; on a GPU what is free, and
+    what torch holds there without using it.
+    """
+    if device.type == "cuda":
+        free, unused = torch.cuda.mem_get_info(device)[0], torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(free + unused)
+    return int(min(psutil.virtual_memory().available, group_memory()))
+
+
+def group_memory(groups: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float:
+    """Bytes that the control groups of this process, of Linux's version 1 or 2, let it take; infinite without a limit.
+
+    A group's use includes files in the page cache; those not lately used are given up first, so they count as free.
+
+    Args:
+        groups: where the groups are mounted.
+        membership: a line "id:controllers:path" for each hierarchy that the process belongs to.
+    """
+    room = math.inf
+    for line in membership.read_text().splitlines() if membership.exists() else ():
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            root, limit, used, idle = groups, "memory.max", "memory.current", "inactive_file"
+        elif "memory" in controllers.split(","):
+            root, limit, used, idle = groups / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+        else:
+            continue
+        # In a container the path may be that of the host, of which only the root is seen.
+        own = root / path.lstrip("/")
+        for folder in (own, *own.parents):
+            if folder.is_relative_to(root):
+                room = min(room, _room(folder, limit, used, idle))
+    return room
+
+
+def _room(folder: Path, limit: str, used: str, idle: str) -> float:
+    """Bytes left in one group, by the names of its files."""
+    try:
+        highest = (folder / limit).read_text().strip()
+        if highest == "max":
+            return math.inf
+        statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return max(0, int(highest) - int((folder / used).read_text()) + int(statistics.get(idle, 0)))
+    except OSError:
+        return math.inf

@@ -7,10 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gnn.device import pick_device
+import torch
+
+from gnn.device import available_memory, pick_device
 from gnn.errors import Diverged, OutOfMemory
 from gnn.evaluate import EmbeddingScorer, Targets, evaluate_validation
 from gnn.graph import Graph
+from gnn.memory import MIB, estimate_bytes
 from gnn.metrics import ValidationScores
 from gnn.model import Recommender
 from gnn.protocol import METRIC_NAMES
@@ -82,7 +85,8 @@ def fit(
 
     Raises:
         Diverged: the loss or the embeddings are not finite, or embeddings collapsed to one point.
-        OutOfMemory: the device cannot hold even the smallest step.
+        OutOfMemory: training is estimated to need more memory than the device has available, or it runs out of it
+            even with the smallest step.
         TrainError: the device is not available, or ``resume`` is not a snapshot of this training.
     """
     device = pick_device(config.device)
@@ -91,6 +95,7 @@ def fit(
             graph = graph.to(device)
             model.graph = graph
             model.to(device)
+        _check_memory(model, graph, device)
         run = Trainer(model, graph, valid, config.seed, config.max_epochs)
         if resume is not None:
             run.restore(resume)
@@ -111,3 +116,18 @@ def fit(
         if is_out_of_memory(error):
             raise OutOfMemory(f"{model.parameter_count:,} parameters on {graph.n_edges:,} interactions do not fit {device}.") from error
         raise
+
+
+def _check_memory(model: Recommender, graph: Graph, device: torch.device) -> None:
+    """Raise OutOfMemory before the system would end the process for want of memory."""
+    widths = {
+        f"{kind}_width": 0 if table is None else table.shape[1]
+        for kind, table in (("user", graph.user_features), ("item", graph.item_features))
+    }
+    needed = estimate_bytes(model.settings, graph.n_users, graph.n_items, graph.n_edges, n_buckets=graph.n_buckets, **widths)
+    available = available_memory(device)
+    if needed > available:
+        raise OutOfMemory(
+            f"Training needs about {math.ceil(needed / MIB):,} MiB of memory, but {device} has {available // MIB:,} MiB available. "
+            "Choose a smaller node_dim, fewer layers or another operator; run fewer workers on this machine, or one with more memory."
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
@@ -10,6 +11,7 @@ import numpy as np
 
 from gnn.catalogue.canonical import canonical
 from gnn.errors import SpaceError
+from gnn.memory import MIB, estimate_bytes
 from gnn.parameters import parameter_count
 from gnn.plan import Constraints
 from gnn.settings import Settings
@@ -65,9 +67,14 @@ def known_limits(constraints: Constraints, n_users: int, n_items: int, n_edges: 
     def parameters(architecture: Architecture) -> float:
         return parameter_count(Settings.of(architecture), n_users, n_items, **counted)
 
+    def memory(architecture: Architecture) -> float:
+        return estimate_bytes(Settings.of(architecture), n_users, n_items, n_edges, **counted) / MIB
+
     limits = []
     if constraints.max_parameters is not None:
         limits.append(Limit("max_parameters", "parameters", constraints.max_parameters, parameters))
+    if constraints.max_memory_mib is not None:
+        limits.append(Limit("max_memory_mib", "MiB of memory for training", constraints.max_memory_mib, memory))
     return limits
 
 
@@ -89,7 +96,7 @@ def check_constraints(
         found = smallest(space, limit.measure, enough=limit.highest)[1]
         if found > limit.highest:
             raise SpaceError(
-                f"No architecture of this space has at most {limit.highest:,} {limit.unit}: the smallest has {found:,.0f}. "
+                f"No architecture of this space has at most {limit.highest:,} {limit.unit}: the smallest has {math.ceil(found):,}. "
                 "Raise the limit, or offer smaller sizes, fewer layers or other scorers.",
                 field=limit.field,
             )

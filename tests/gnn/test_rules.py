@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from gnn.catalogue import CATALOGUE, build_space, preset_space
 from gnn.catalogue.rules import MOST_BUCKETS, catalogue_rules, check_constraints, smallest
 from gnn.errors import SpaceError
 from gnn.graph import RECENCY_QUANTILES, WEIGHT_LEVELS, WEIGHT_QUANTILES
+from gnn.memory import MIB, estimate_bytes
 from gnn.parameters import parameter_count
 from gnn.plan import Constraints
 from gnn.settings import Settings
@@ -104,3 +107,38 @@ def test_a_limit_that_nothing_meets_is_named_with_the_smallest_there_is():
 
 def test_limits_known_only_after_training_refuse_nothing_before():
     check_constraints(preset_space("demo"), Constraints(max_latency_ms=1e-9, max_train_seconds=1e-9), **SIZES)
+
+
+def test_the_estimated_memory_is_limited():
+    """One architecture above the limit and one below, as the estimate has it."""
+    wide, narrow = Architecture.of({"node_dim": 128}), Architecture.of({"node_dim": 16})
+    sizes = {**SIZES, "n_users": 50_000, "n_items": 30_000}
+    needs = {architecture: estimate_bytes(Settings.of(architecture), **sizes) / MIB for architecture in (wide, narrow)}
+    rules = catalogue_rules(Constraints(max_memory_mib=math.ceil(needs[narrow])), **sizes)
+    assert needs[narrow] < needs[wide] / 2
+    assert rules.admits(narrow) and not rules.admits(wide)
+    assert catalogue_rules(Constraints(max_memory_mib=math.ceil(needs[wide])), **sizes).admits(wide)
+
+
+def test_memory_that_nothing_stays_within_is_named_with_the_least_there_is():
+    space = build_space({"node_dim": (16, 32), "layers": (1, 2)})
+    least = min(estimate_bytes(Settings.of(architecture), **SIZES) for architecture in every(space)) / MIB
+    check_constraints(space, Constraints(max_memory_mib=math.ceil(least)), **SIZES)
+    limit = math.ceil(least) - 1
+    with pytest.raises(SpaceError, match=rf"at most {limit} MiB of memory for training: the smallest has {limit + 1}\.") as caught:
+        check_constraints(space, Constraints(max_memory_mib=limit), **SIZES)
+    assert caught.value.field == "max_memory_mib"
+
+
+def test_limits_that_only_exclude_each_other_are_named_together():
+    """A bilinear score learns more than cosines, but keeps less for the gradient."""
+    space = build_space({"scorer": ("cosine", "bilinear")})
+    sizes = {**SIZES, "n_users": 5000, "n_items": 3000}
+    cosine, bilinear = every(space)
+    count = parameter_count(Settings.of(cosine), 5000, 3000, 5)
+    mib = math.ceil(estimate_bytes(Settings.of(bilinear), **sizes) / MIB)
+    assert count < parameter_count(Settings.of(bilinear), 5000, 3000, 5)
+    assert mib < estimate_bytes(Settings.of(cosine), **sizes) / MIB
+    with pytest.raises(SpaceError, match=rf"stays within {count:,} parameters and {mib} MiB of memory for training at once") as caught:
+        check_constraints(space, Constraints(max_parameters=count, max_memory_mib=mib), **sizes)
+    assert caught.value.field == "max_parameters"
