@@ -48,7 +48,7 @@ class Evolution(Controller):
     def _parent(self) -> Architecture:
         members = list(self._members.values())
         drawn = self._generator.choice(len(members), size=min(self.tournament, len(members)), replace=False)
-        chosen = [members[i] for i in drawn]
+        chosen: list[Outcome] = [members[i] for i in drawn]
         standings = self._standings.of(np.array([member.reward for member in chosen]), np.array([member.rung for member in chosen]))
         return chosen[int(standings.argmax())].architecture
 
