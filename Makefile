@@ -27,7 +27,7 @@ lint: .venv/installed-dev
 	$(BIN)/lint-imports
 
 bench: setup  ## Run the quick benchmarks; JSON under benchmarks/results
-	@status=0; mkdir -p benchmarks/results; for file in $$(grep -l __main__ benchmarks/*.py); do name=$$(basename $$file .py); \
+	@status=0; mkdir -p benchmarks/results; for file in $$(grep -l __main__ $$(grep -l "^from benchmarks.reporting" benchmarks/*.py)); do name=$$(basename $$file .py); \
 	  echo "== $$name"; $(BIN)/python -m benchmarks.$$name --quick | tee benchmarks/results/$$name.txt; \
 	  tail -n 1 benchmarks/results/$$name.txt > benchmarks/results/$$name.json; \
 	  $(BIN)/python -m json.tool benchmarks/results/$$name.json > /dev/null || status=1; done; exit $$status

@@ -50,7 +50,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
 def _compare(chosen: argparse.Namespace) -> None:
     from benchmarks.search_arms import dataset_of, searched  # noqa: PLC0415 (models load when Django is set up)
 
-    seeds, trials = (2, 8) if chosen.quick else (chosen.seeds, chosen.trials)
+    seeds, trials = (1, 4) if chosen.quick else (chosen.seeds, chosen.trials)
     protocol = Protocol(split="predefined" if chosen.data is not None else "ratio")
     dataset = dataset_of(chosen.data)
     runs: list[dict[str, Any]] = []
