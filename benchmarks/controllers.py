@@ -31,7 +31,7 @@ Regrets = np.ndarray[Any, np.dtype[np.float64]]
 
 def main() -> None:
     chosen = options(__doc__ or "", _options)
-    seeds = range(5 if chosen.quick else chosen.seeds)
+    seeds = range(2 if chosen.quick else chosen.seeds)
     tables = TABLES[:1] if chosen.quick else TABLES
     figures: dict[str, Any] = {"seeds": len(seeds)}
     jobs = [(table, arm, seed) for table in tables for arm in CONTROLLERS for seed in seeds]
