@@ -76,7 +76,7 @@ def text_features(texts: Sequence[str], encoder: Encoder, cache: Path) -> Matrix
         raise ValueError("All texts are empty, so there is nothing to encode.")
     vectors = _cached(list(places), encoder, cache)
     matrix = np.zeros((len(texts), vectors.shape[1]), dtype=np.float32)
-    filled = np.flatnonzero([bool(text) for text in texts])
+    filled = [at for at, text in enumerate(texts) if text]
     matrix[filled] = vectors[[places[texts[at]] for at in filled]]
     return matrix
 

@@ -50,6 +50,13 @@ def test_the_head_of_a_large_blob_costs_one_part(db: None) -> None:
     assert len(queries) == 1
 
 
+def test_reading_all_of_a_blob_fetches_each_part_once(db: None) -> None:
+    data = noise(5 * PART_BYTES + 3)
+    with default_storage.open(default_storage.save("anything", bytes_file(data))) as file, CaptureQueriesContext(connection) as queries:
+        assert file.read() == data
+    assert len(queries) <= 8  # 6 parts, the end, and what the buffer asked for first
+
+
 def test_the_same_content_is_kept_once(db: None) -> None:
     first, second = (default_storage.save(name, bytes_file(b"same")) for name in ("a", "b"))
     assert first == second
