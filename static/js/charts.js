@@ -73,8 +73,8 @@
   document.addEventListener("DOMContentLoaded", () => drawAll(document));
   document.addEventListener("htmx:afterSwap", (event) => drawAll(event.target));
   document.addEventListener("recsmith:theme", recolour);
-  // A chart in a fragment that goes takes its listeners with it.
+  // A chart in a fragment that goes takes its listeners with it; text nodes go too, and have no dataset.
   document.addEventListener("htmx:beforeCleanupElement", (event) => {
-    if (event.target.dataset.drawn) Plotly.purge(event.target);
+    if (event.target.dataset?.drawn) Plotly.purge(event.target);
   });
 })();
