@@ -60,6 +60,7 @@ def test_arms_have_a_colour_and_a_mark_of_their_own() -> None:
     assert traces["best:random"]["line"]["color"] == traces["scored:random"]["marker"]["color"]
     assert traces["best:random"]["name"] == "Random search, best so far"
     assert "best:manual" not in traces
+    assert (traces["best:random"]["legendgroup"], traces["best:random"]["showlegend"]) == (traces["scored:random"]["legendgroup"], False)
 
 
 def test_an_open_page_is_given_the_empty_traces_of_arms_it_may_lack() -> None:

@@ -129,7 +129,7 @@ def arm_traces(arms: Mapping[str, ArmCurve], *, label: str) -> list[dict[str, An
             continue
         colour, symbol, size = ARM_STYLES[arm]
         marks = go.Scatter(
-            **arms[arm].scored.to_json(), mode="markers", name=str(arm.label), meta=f"scored:{arm}",
+            **arms[arm].scored.to_json(), mode="markers", name=str(arm.label), meta=f"scored:{arm}", legendgroup=arm,
             marker={"color": colour, "symbol": symbol, "size": size, "opacity": 0.75},
             hovertemplate=f"Trial %{{customdata[0]}}<br>{arm.label}<br>{label} %{{y:.4f}}<extra></extra>",
         )  # fmt: skip
@@ -137,7 +137,8 @@ def arm_traces(arms: Mapping[str, ArmCurve], *, label: str) -> list[dict[str, An
         if arm in BEST_LINES:
             line = go.Scatter(
                 **arms[arm].best.to_json(), mode="lines", name=f"{arm.label}, best so far", meta=f"best:{arm}",
-                line={"color": colour, "width": 2, "shape": "hv"},
+                # One entry of the legend shows and hides both: a phone has no room for more.
+                legendgroup=arm, showlegend=False, line={"color": colour, "width": 2, "shape": "hv"},
                 hovertemplate=f"{arm.label}, best so far %{{y:.4f}}<extra></extra>",
             )  # fmt: skip
             traces.append(line.to_plotly_json())
