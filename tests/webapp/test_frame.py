@@ -13,8 +13,9 @@ from django.urls import get_resolver, reverse
 from django.urls.resolvers import URLPattern
 
 from tests.webapp.factories import make_search, make_trials, make_worker
+from webapp.enums import DatasetState, RunState, SearchState
 from webapp.models import Space
-from webapp.templatetags.display import duration, mean_sd, score, thousands
+from webapp.templatetags.display import STATE_LOOKS, duration, mean_sd, score, thousands
 
 ROOT = Path(__file__).parents[2]
 OPEN_TO_ALL = {"login", "logout", "welcome", "healthz"}
@@ -100,6 +101,11 @@ def test_every_icon_in_use_is_in_the_sprite() -> None:
     used |= set(re.findall(r'\("[a-z]+", "([^"]+)"\)', (ROOT / "webapp/templatetags/display.py").read_text()))
     assert len(used) > 10
     assert used <= known
+
+
+def test_every_state_has_a_look() -> None:
+    states = {*DatasetState.values, *SearchState.values, *RunState.values}
+    assert states - set(STATE_LOOKS) == set()
 
 
 def test_a_wrong_address_gets_our_page(signed_in: Client) -> None:

@@ -25,6 +25,7 @@ STATE_LOOKS = {
     "invalid": ("danger", "x-octagon"),
     "queued": ("secondary", "clock"),
     "running": ("info", "play-fill"),
+    "waiting": ("secondary", "hourglass-split"),
     "paused": ("warning", "pause-fill"),
     "finishing": ("info", "flag"),
     "finished": ("success", "check2"),
