@@ -88,7 +88,7 @@ def test_from_a_csv_to_a_leaderboard(signed_in_page: Page, tmp_path: Path) -> No
     leaderboard = page.locator("section", has=page.get_by_role("heading", name="Leaderboard"))
     for baseline in ("Popularity", "ItemKNN", "GF-CF", "EASE", "iALS"):
         expect(leaderboard.get_by_role("row", name=re.compile(baseline))).to_be_visible()
-    expect(leaderboard.get_by_role("row", name=re.compile(r"Trial \d"))).to_have_count(4)
+    expect(leaderboard.get_by_role("row", name=re.compile(r"Trial \d"))).to_have_count(8)  # four of each arm
     expect(leaderboard.get_by_role("columnheader", name="Test NDCG@20")).to_be_visible()
 
     leaderboard.get_by_role("link", name=re.compile(r"Trial \d")).first.click()
