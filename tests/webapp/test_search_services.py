@@ -353,3 +353,11 @@ def test_a_broker_that_is_down_does_not_undo_what_was_decided(monkeypatch: pytes
     search = start(dataset)
     assert Search.objects.get().pk == search.pk
     assert "connection refused" in caplog.text
+
+
+def test_a_given_split_needs_data_that_came_divided(dataset: Dataset) -> None:
+    Dataset.objects.filter(pk=dataset.pk).update(profile=dataset.profile | {"parts": None})
+    dataset.refresh_from_db()
+    with pytest.raises(SpaceError, match="did not come divided") as error:
+        start(dataset, protocol=Protocol(split="predefined"))
+    assert error.value.field == "split"

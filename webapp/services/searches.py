@@ -84,6 +84,8 @@ def search_start(
             raise SpaceError(f"{field} must be from {low} to {high}, but is {value}.", field=field)
     if protocol.split == "temporal" and dataset.profile.get("timeline", ...) is None:
         raise SpaceError(f"Dataset '{dataset.name}' has no times, so it cannot be split by time.", field="split")
+    if protocol.split == "predefined" and dataset.profile.get("parts", ...) is None:
+        raise SpaceError(f"Dataset '{dataset.name}' did not come divided into parts, so there is no given split.", field="split")
     if dataset.state != DatasetState.READY:
         raise Conflict(f"Dataset '{dataset.name}' is {dataset.get_state_display().lower()}; a search needs a ready one.")
     frozen = {
