@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,8 @@ def test_every_page_but_the_doors_asks_for_a_login(client: Client, db: None) -> 
         "space_id": space.pk,
         "dataset_id": trial.search.dataset_id,
         "action": "pause",
+        "file_id": 1,
+        "upload_id": uuid.uuid4(),
     }
     checked = 0
     for pattern in get_resolver().url_patterns:
