@@ -74,7 +74,7 @@ def play_round(situation: Situation) -> Round:
     due = (situation.told + len(situation.outcomes)) // every > situation.told // every
     return Round(
         proposals=proposals,
-        exhausted=len(proposals) < situation.wanted,
+        exhausted=controller.exhausted,
         controller_state=pack(controller.state_dict()),
         report={"diagnostics": controller.diagnostics, "marginals": controller.marginals()} if due else None,
     )

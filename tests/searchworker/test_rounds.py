@@ -44,7 +44,9 @@ def test_the_same_rounds_give_the_same_trials_and_never_one_twice(controller: st
 def test_a_space_smaller_than_the_budget_is_exhausted() -> None:
     keys = play_to_the_end("ppo", slots=4, planned=50)
     assert len(keys) == SPACE.size == 9
-    assert play_round(situation(planned=50, wanted=20)).exhausted
+    last = play_round(situation(planned=50, wanted=20))
+    assert last.exhausted
+    assert play_round(situation(planned=50, wanted=0, controller_state=last.controller_state)).exhausted, "and stays so"
     assert not play_round(situation(planned=50, wanted=0)).exhausted
 
 
