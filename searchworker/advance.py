@@ -97,7 +97,7 @@ def _play(
     playing = [name for name in (ArmName.CONTROLLER, ArmName.RANDOM) if name in arms]
     open_arms = {name: arms[name].proposed for name in playing if not arms[name].exhausted}
     wanted = divided(slots, open_arms, search.planned_trials)
-    by_hand = [outcome for trial, reward in told if trial.arm == ArmName.MANUAL and (outcome := _outcome(trial, reward))]
+    by_hand = [outcome for trial, reward in round_selectors.only_by_hand(search, told) if (outcome := _outcome(trial, reward))]
     profile = search.dataset.profile
     rules = catalogue_rules(plan.constraints, profile["users"], profile["items"], profile["pairs"])
     space = _space(json.dumps(search.space))

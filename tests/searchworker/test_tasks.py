@@ -317,6 +317,18 @@ def test_rungs_by_data_train_on_growing_shares_from_the_start() -> None:
     assert [len(rung_rewards(search, "controller", rung)) for rung in range(2)] == [4, 2]
     tested = search.finalist_runs.values_list("trial__rung", flat=True).distinct()
     assert set(tested) == {1}
+    assert search.arms.get(name="controller").epochs == 6 * 3, "each time from the start"
+
+
+def test_a_rung_of_more_data_does_not_go_on_from_a_checkpoint_of_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = start(plan=SearchPlan(rungs=Rungs(by="data", factor=2, count=2), random_arm=False))
+    tasks.advance_search(search.pk)
+    trial = search.trials.get()
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "CHECKPOINT_EVERY_SECONDS", -1)
+        tasks.run_trial(trial.pk)
+    trial.refresh_from_db()
+    assert (trial.state, trial.checkpoint_blob) == (RunState.WAITING, "")
 
 
 def test_the_random_arm_spends_as_much_and_its_best_is_tested() -> None:
@@ -422,6 +434,20 @@ def test_an_architecture_by_hand_is_trained_observed_and_may_be_a_finalist() -> 
     assert trial.reward == trial.scores["ndcg@20"]
     assert search.trials.filter(key=trial.key).count() == 1
     assert search.trials.count() == 3
+
+
+@pytest.mark.parametrize("by_hand_ends_first", [True, False])
+def test_a_search_goes_on_where_the_controller_proposes_what_is_in_flight_by_hand(by_hand_ends_first: bool) -> None:
+    space = build_space({"node_dim": (8,), "layers": (1,), "operator": ("lightgcn",)})
+    search = start(space=space, planned_trials=1, workers=2)
+    by_hand = searches.search_enqueue(search_id=search.pk, architecture=space.sample(np.random.default_rng(0)))
+    tasks.advance_search(search.pk)
+    proposed = search.trials.get(arm=ArmName.CONTROLLER)
+    for trial in (by_hand, proposed) if by_hand_ends_first else (proposed, by_hand):
+        tasks.run_trial(trial.pk)
+        tasks.advance_search(search.pk)
+    search.refresh_from_db()
+    assert search.state == SearchState.FINISHING, search.message
 
 
 def test_a_search_is_extended_while_it_runs() -> None:

@@ -58,6 +58,14 @@ def last_number(search: Search) -> int:
     return Trial.objects.filter(search=search).order_by("-number").values_list("number", flat=True).first() or 0
 
 
+def only_by_hand(search: Search, told: Sequence[tuple[Trial, float | None]]) -> list[tuple[Trial, float | None]]:
+    """Those of the trials by hand whose architecture the controller did not propose while they were in flight: it is told of its own."""
+    by_hand = [(trial, reward) for trial, reward in told if trial.arm == ArmName.MANUAL]
+    keys = [trial.key for trial, _ in by_hand]
+    own = set(Trial.objects.filter(search=search, arm=ArmName.CONTROLLER, key__in=keys).values_list("key", flat=True)) if keys else set()
+    return [(trial, reward) for trial, reward in by_hand if trial.key not in own]
+
+
 def rung_rewards(search: Search, arm: str, rung: int) -> list[float]:
     return list(TrialRung.objects.filter(search=search, arm=arm, rung=rung).values_list("reward", flat=True))
 

@@ -97,9 +97,14 @@ def trial_complete(trial: Trial, *, result: TrialResult, ending: Ending) -> bool
 
 @transaction.atomic
 def trial_wait(trial: Trial, *, result: TrialResult, checkpoint: bytes | None) -> bool:
-    """Leave the trial at the end of its rung with its result and where to go on; False when it is no longer this attempt's."""
+    """Leave the trial at the end of its rung with its result and where to go on; False when it is no longer this attempt's.
+
+    Without a ``checkpoint`` it starts again if it is promoted.
+    """
     if checkpoint is not None:
         run_replace_blob(trial, "checkpoint_blob", checkpoint)
+    else:  # one saved on the way is of less data than the next rung has
+        blobs_let_go(owned(trial), "checkpoint_blob")
     waiting = owned(trial).update(state=RunState.WAITING, finished_at=Now(), lease_expires_at=None, **result.columns())
     if waiting:
         _forget_epochs_after(trial, result.epochs)
