@@ -409,6 +409,20 @@ def test_a_trial_below_the_median_of_the_others_is_stopped() -> None:
     assert (trial.state, trial.ending, trial.epochs) == (RunState.COMPLETED, Ending.MEDIAN, 2)
 
 
+@pytest.mark.parametrize(("rung", "ending"), [(0, Ending.MEDIAN), (1, "")])
+def test_the_median_is_of_those_with_as_much_data(rung: int, ending: str) -> None:
+    search = start(plan=SearchPlan(random_arm=False, median_stop=True, rungs=Rungs(by="data", factor=2, count=2)))
+    for number in range(2, 8):
+        other = Trial.objects.create(
+            search=search, number=number, architecture={}, key=str(number), seed=1, rung=rung, state=RunState.WAITING, told_order=number
+        )
+        TrialEpoch.objects.create(trial=other, epoch=2, loss=1.0, scores={}, best=1.0, seconds=1.0)
+    trial = Trial.objects.create(search=search, number=1, architecture=WIDE.sample(np.random.default_rng(0)).to_json(), key="1", seed=1)
+    tasks.run_trial(trial.pk)
+    trial.refresh_from_db()
+    assert trial.ending == ending
+
+
 def test_a_trial_starts_from_the_embeddings_of_the_best_of_its_size() -> None:
     space = build_space({"node_dim": (8,), "layers": (1, 2), "operator": ("lightgcn", "gcn"), "learning_rate": (0.02, 0.05)})
     search = run_everything(start(space=space, planned_trials=4, plan=SearchPlan(random_arm=True, inherit=True)))

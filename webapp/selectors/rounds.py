@@ -117,10 +117,16 @@ def elapsed_seconds(search: Search) -> float:
 
 
 def median_at_epoch(trial: Trial, epoch: int) -> float | None:
-    """Median over the other trials of the search and arm of the best score each had by ``epoch``; None while they are few."""
+    """Median over the other trials of the search and arm of the best score each had by ``epoch``; None while they are few.
+
+    Where rungs have ever more data, only those of the same rung compare.
+    """
     others = TrialEpoch.objects.filter(trial__search=trial.search_id, trial__arm=trial.arm, epoch=epoch, best__isnull=False).exclude(
         trial=trial
     )
+    rungs = plan_of(trial.search).rungs
+    if rungs is not None and rungs.by == "data":
+        others = others.filter(trial__rung=trial.rung)
     row = others.aggregate(count=Count("id"), median=_Median("best"))
     return row["median"] if row["count"] >= FEWEST_FOR_MEDIAN else None
 

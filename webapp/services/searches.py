@@ -269,11 +269,11 @@ def search_begin_finishing(search: Search, *, message: str) -> None:
 
 def _end(search: Search, *, state: SearchState, message: str) -> None:
     """Close the search and everything in flight; a worker in the middle of a run notices within an epoch."""
-    trials_release_waiting(search)
     for model in RUN_TASKS:
         model.objects.filter(search_id=search.pk, state__in=IN_FLIGHT_RUN_STATES).update(
             state=RunState.STOPPED, finished_at=Now(), lease_expires_at=None
         )
+    trials_release_waiting(search)  # after those in flight: no other can come to the end of its rung now
     for rows, field in ((search.trials, "checkpoint_blob"), (search.trials, "embeddings_blob"), (search.finalist_runs, "checkpoint_blob")):
         blobs_let_go(rows.all(), field)
     search.state = state
