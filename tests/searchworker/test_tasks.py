@@ -11,6 +11,7 @@ from django.core.files.storage import default_storage
 from django.db import OperationalError
 
 from gnn.catalogue import build_space
+from gnn.catalogue.canonical import canonical
 from gnn.errors import Diverged, OutOfMemory
 from gnn.plan import Budget, Rungs, SearchPlan
 from gnn.protocol import Protocol
@@ -462,6 +463,18 @@ def test_a_search_goes_on_where_the_controller_proposes_what_is_in_flight_by_han
         tasks.advance_search(search.pk)
     search.refresh_from_db()
     assert search.state == SearchState.FINISHING, search.message
+
+
+def test_nothing_is_enqueued_where_trials_end_at_their_next_epoch() -> None:
+    search = start()
+    tasks.advance_search(search.pk)
+    searches.search_finish_now(search_id=search.pk)
+    drawn = [SPACE.sample(np.random.default_rng(seed)) for seed in range(20)]
+    other = next(architecture for architecture in drawn if canonical(architecture).key != search.trials.get().key)
+    with pytest.raises(Conflict, match="a person asked to finish now. Extend it first"):
+        searches.search_enqueue(search_id=search.pk, architecture=other)
+    searches.search_extend(search_id=search.pk, trials=1)
+    searches.search_enqueue(search_id=search.pk, architecture=other)
 
 
 def test_a_search_is_extended_while_it_runs() -> None:

@@ -203,12 +203,14 @@ def search_enqueue(*, search_id: int, architecture: Architecture) -> Trial:
     """Train an architecture that a person chose, before anything else the search proposes.
 
     Raises:
-        Conflict: the search is not running or paused, or a trial has this architecture.
+        Conflict: the search is not running or paused, or has spent its budget, or a trial has this architecture.
         SpaceError: the architecture is not of the search's space.
     """
     search = search_lock(search_id)
     if search.state not in (SearchState.RUNNING, SearchState.PAUSED):
         raise Conflict(f"Search '{search.name}' is {search.get_state_display().lower()}, so nothing more can be trained in it.")
+    if search.spent:
+        raise Conflict(f"Search '{search.name}' is about to test its finalists, because {search.spent}. Extend it first.")
     chosen = SearchSpace.from_json(search.space).architecture(architecture.to_json())
     key = canonical(chosen).key
     twin = Trial.objects.filter(search=search, key=key).order_by("number").first()
