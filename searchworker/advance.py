@@ -85,7 +85,9 @@ def _promotions(search: Search, plan: SearchPlan, protocol: Protocol, arms: Mapp
     promoted: list[Trial] = []
     for standing in round_selectors.standings(search, list(arms), rungs, slots):
         for waiting in standing.waiting:
-            if len(promoted) < slots and is_promoted(waiting.better, standing.scored, plan.rungs.factor):
+            # What a person asked for is trained to its end.
+            good = standing.arm == ArmName.MANUAL or is_promoted(waiting.better, standing.scored, plan.rungs.factor)
+            if len(promoted) < slots and good:
                 promoted.append(waiting.trial)
     return promoted
 

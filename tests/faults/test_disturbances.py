@@ -130,11 +130,10 @@ def test_beat_stops_for_a_while(environment: dict[str, str], undisturbed: list[d
     assert account(search) == undisturbed
 
 
-@pytest.mark.parametrize("skew", (-7200, 7200))
 def test_the_clocks_of_the_workers_are_wrong(
-    environment: dict[str, str], undisturbed: list[dict[str, object]], log: Path, tmp_path: Path, skew: int
+    environment: dict[str, str], undisturbed: list[dict[str, object]], log: Path, tmp_path: Path
 ) -> None:
-    search, code = start(seed=SEED), disturbed.WRONG_CLOCK.replace("SKEW", str(skew))
+    search, code = start(seed=SEED), disturbed.WRONG_CLOCK.replace("SKEW", "7200")
     with (
         processes_running(("beat",), environment, log),
         processes_running(("control", "trials"), disturbed.patched(environment, tmp_path / "patch", code), log) as (_, trials),

@@ -600,3 +600,12 @@ def test_a_search_begins_from_what_was_good_on_similar_datasets() -> None:
     tasks.advance_search(plain.pk)
     plain.refresh_from_db()
     assert plain.learned_from == []
+
+
+def test_what_a_person_enqueued_trains_to_its_end_whatever_its_rank() -> None:
+    protocol = PROTOCOL.model_copy(update={"max_epochs": 4, "patience": 4})
+    search = start(space=WIDE, protocol=protocol, planned_trials=2, plan=SearchPlan(rungs=RUNGS, random_arm=False))
+    trial = searches.search_enqueue(search_id=search.pk, architecture=WIDE.sample(np.random.default_rng(3)))
+    run_everything(search)
+    trial.refresh_from_db()
+    assert (trial.epochs, trial.ending) == (4, Ending.EPOCHS)

@@ -61,7 +61,7 @@ class Arm(models.Model):
     """Training time of the trials told so far."""
     best_reward = models.FloatField(null=True)
     stale = models.PositiveIntegerField(default=0)
-    """Outcomes told since ``best_reward``."""
+    """Trials told since ``best_reward``."""
     exhausted = models.BooleanField(default=False)
     """It has proposed every architecture it may."""
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from gnn.plan import SearchPlan
 from gnn.protocol import Protocol
-from webapp.enums import ENDED_RUN_STATES, IN_FLIGHT_RUN_STATES, ArmName, RunState, SearchState
+from webapp.enums import ENDED_RUN_STATES, IN_FLIGHT_RUN_STATES, ArmName, Ending, Failure, RunState, SearchState
 from webapp.models import Arm, Search, Trial, TrialEpoch, TrialRung
 
 EARLIER_SEARCHES = 20
@@ -147,7 +147,8 @@ def donors(trial: Trial) -> QuerySet[Trial]:
 def trained_elsewhere(search: Search, arm: str, keys: Sequence[str]) -> dict[str, Trial]:
     """Architecture key -> a trial of another arm that ended on its first rung with a result to share."""
     ended = Trial.objects.filter(search=search, key__in=keys, rung=0, state__in=(RunState.COMPLETED, RunState.FAILED), same_as=None)
-    return {trial.key: trial for trial in ended.exclude(arm=arm).exclude(failure__in=("lost", "error")).order_by("number")}
+    whole = ended.exclude(failure__in=(Failure.LOST, Failure.ERROR)).exclude(ending__in=(Ending.MEDIAN, Ending.BUDGET))
+    return {trial.key: trial for trial in whole.exclude(arm=arm).order_by("number")}
 
 
 def arms_of(search: Search) -> dict[str, Arm]:

@@ -309,7 +309,7 @@ def search_record_told(search: Search, *, arms: Mapping[str, Arm], told: Sequenc
         arm, earlier = arms[trial.arm], before.get(trial.pk)
         arm.epochs += trial.epochs - (earlier.epochs if earlier else 0)
         arm.seconds += (trial.train_seconds or 0.0) - (earlier.seconds if earlier else 0.0)
-        arm.stale += 1
+        arm.stale += trial.rung == 0  # a trial that goes on to another rung is not another trial
         scored = trial.state in (RunState.COMPLETED, RunState.WAITING)
         if scored and reward is not None:
             TrialRung.objects.create(
