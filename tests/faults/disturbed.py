@@ -55,7 +55,7 @@ def _slow():
     import webapp.services.trials as trials
     report = trials.trial_report_epoch
     def slowly(*arguments, **named):
-        time.sleep(0.2)
+        time.sleep(0.5)
         return report(*arguments, **named)
     trials.trial_report_epoch = slowly
 import importlib.abc

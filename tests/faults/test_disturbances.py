@@ -170,7 +170,7 @@ def test_a_worker_that_is_asked_to_stop_gives_its_trial_back(
     slow = disturbed.patched(environment, tmp_path / "patch", disturbed.SLOW_EPOCHS)
     with processes_running(("control", "beat"), environment, log):
         with processes_running(("trials",), slow, log) as (trials,):
-            wait_for(partial(_in_its_second_epoch, search), what="a trial to be in its second epoch of a longer rung")
+            wait_for(partial(_far_from_its_end, search), what="a trial to be at the beginning of the last rung")
             trials.terminate()
             trials.wait(30)
         given_back = search.trials.get(state=RunState.QUEUED)
@@ -182,5 +182,6 @@ def test_a_worker_that_is_asked_to_stop_gives_its_trial_back(
     assert account(search) == undisturbed
 
 
-def _in_its_second_epoch(search: Search) -> bool:
-    return search.trials.filter(state=RunState.RUNNING, rung=1, epochs=3).exists()
+def _far_from_its_end(search: Search) -> bool:
+    """Whether a trial runs that has three of the last rung's four epochs to go."""
+    return search.trials.filter(state=RunState.RUNNING, rung=2, epochs=5).exists()
