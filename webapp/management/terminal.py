@@ -118,7 +118,8 @@ def leaderboard_print(search: Search, rows: Sequence[LeaderboardRow], console: C
     console.print(table)
     if len(trials) > SHOWN_TRIALS:
         console.print(f"{len(trials) - SHOWN_TRIALS} more trials are on the search's page.", highlight=False)
-    console.print(validation_verdict(rows, objective), soft_wrap=True, highlight=False)
+    verdict = search.message if search.state == SearchState.FINISHED else validation_verdict(rows, objective)
+    console.print(verdict, soft_wrap=True, highlight=False, markup=False)
 
 
 def _tested(row: LeaderboardRow, objective: str) -> str:
