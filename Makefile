@@ -3,7 +3,7 @@ BIN := .venv/bin
 # mypy's Django plugin imports the settings, which refuse to load without these; nothing connects.
 CHECK_ENV := DATABASE_URL=postgresql://nobody@localhost/none REDIS_URL=redis://localhost SECRET_KEY=check
 
-.PHONY: help setup run demo test lint bench clean
+.PHONY: help setup run demo test soak lint bench clean
 .DEFAULT_GOAL := help
 
 help:  ## Show the targets
@@ -17,14 +17,17 @@ run: setup  ## Start Recsmith; Ctrl-C stops it, the data stays in .recsmith
 demo: setup  ## Search MovieLens-100K, print the leaderboard, keep serving (EXIT=1: stop there)
 	@exec $(BIN)/python manage.py demo $(if $(EXIT),--exit)
 
-test: .venv/installed-dev .venv/chromium lint  ## Check style, types and layers, then run every test
-	$(BIN)/python -m pytest
+test: .venv/installed-dev .venv/chromium lint  ## Check style, types and layers, then run every test but the soak
+	$(BIN)/python -m pytest -m "not soak"
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(CHECK_ENV) $(BIN)/mypy
 	$(BIN)/lint-imports
+
+soak: .venv/installed-dev  ## Disturb whole searches in every way; takes ten minutes
+	$(BIN)/python -m pytest -m soak
 
 bench: setup  ## Run the quick benchmarks; JSON under benchmarks/results
 	@status=0; mkdir -p benchmarks/results; for file in $$(grep -l __main__ $$(grep -l "^from benchmarks.reporting" benchmarks/*.py)); do name=$$(basename $$file .py); \

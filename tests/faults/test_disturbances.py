@@ -100,6 +100,7 @@ def test_postgresql_restarts_and_is_killed(environment: dict[str, str], undistur
     assert account(search) == undisturbed
 
 
+@pytest.mark.soak
 def test_valkey_is_flushed_restarts_and_is_killed(environment: dict[str, str], undisturbed: list[dict[str, object]], log: Path) -> None:
     search, server = start(seed=SEED), disturbed.valkey()
     with processes_running(PROCESSES, environment, log):
@@ -117,6 +118,7 @@ def test_valkey_is_flushed_restarts_and_is_killed(environment: dict[str, str], u
     assert account(search) == undisturbed
 
 
+@pytest.mark.soak
 def test_beat_stops_for_a_while(environment: dict[str, str], undisturbed: list[dict[str, object]], log: Path) -> None:
     search = start(seed=SEED)
     with processes_running(("control", "trials"), environment, log):
@@ -130,6 +132,7 @@ def test_beat_stops_for_a_while(environment: dict[str, str], undisturbed: list[d
     assert account(search) == undisturbed
 
 
+@pytest.mark.soak
 def test_the_clocks_of_the_workers_are_wrong(
     environment: dict[str, str], undisturbed: list[dict[str, object]], log: Path, tmp_path: Path
 ) -> None:
@@ -146,6 +149,7 @@ def test_the_clocks_of_the_workers_are_wrong(
     assert account(search) == undisturbed
 
 
+@pytest.mark.soak
 def test_messages_come_twice_and_two_control_workers_share_them(
     environment: dict[str, str], undisturbed: list[dict[str, object]], log: Path
 ) -> None:
@@ -163,6 +167,7 @@ def test_messages_come_twice_and_two_control_workers_share_them(
     assert account(search) == undisturbed
 
 
+@pytest.mark.soak
 def test_a_worker_that_is_asked_to_stop_gives_its_trial_back(
     environment: dict[str, str], undisturbed: list[dict[str, object]], log: Path, tmp_path: Path
 ) -> None:
