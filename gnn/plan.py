@@ -117,6 +117,11 @@ class SearchPlan(_Frozen):
         return cls(rungs=rungs if rungs.first < max_epochs else None)
 
     @property
+    def grows_data(self) -> bool:
+        """Whether each rung starts again on more data, so that figures and rewards of one rung do not go on in the next."""
+        return self.rungs is not None and self.rungs.by == "data"
+
+    @property
     def needs_latency(self) -> bool:
         """Whether trials are timed for how fast they rank."""
         return self.constraints.max_latency_ms is not None or any(term.measure == "latency_ms" for term in self.objectives)

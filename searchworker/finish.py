@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from gnn.significance import Comparison, compare, verdict_sentence
@@ -12,8 +12,8 @@ from gnn.space import SearchSpace
 from searchworker.importance import Importance, Method, importance
 from webapp.enums import ArmName
 from webapp.models import Search
-from webapp.selectors.searches import CONTROLLER_LABELS, metric_label
-from webapp.selectors.tested import Tested, best_first, first_rung, objective_of, tested_baselines, tested_finalists
+from webapp.selectors.searches import CONTROLLER_LABELS, metric_label, objective_of
+from webapp.selectors.tested import Tested, best_first, first_rung, tested_baselines, tested_finalists
 from webapp.services.searches import search_finish
 
 log = logging.getLogger(__name__)
@@ -33,15 +33,14 @@ class Paired:
     result: Comparison
 
     def to_json(self, winner: Tested) -> dict[str, Any]:
-        numbers = asdict(self.result)
         return {
             "kind": self.kind,
             "first": winner.label,
             "second": self.other.label,
-            "difference": numbers["difference"],
-            "low": numbers["low"],
-            "high": numbers["high"],
-            "p": numbers["p_value"],
+            "difference": self.result.difference,
+            "low": self.result.low,
+            "high": self.result.high,
+            "p": self.result.p_value,
         }
 
 

@@ -27,7 +27,7 @@ class Rung:
             return cls(protocol.max_epochs, 1.0, is_last=True, restarts=False)
         ends = plan.rungs.epochs(protocol.max_epochs)
         is_last = number == len(ends) - 1
-        return cls(ends[number], plan.rungs.share(number), is_last, restarts=plan.rungs.by == "data" and not is_last)
+        return cls(ends[number], plan.rungs.share(number), is_last, restarts=plan.grows_data and not is_last)
 
     def ends_at(self, epoch: int) -> bool:
         """Whether a trial is saved at this epoch, to go on from there if it is promoted."""

@@ -14,9 +14,9 @@ from gnn.space import Architecture
 from gnn.train import EpochReport
 from searchworker.advance import advance
 from searchworker.celery import app, device_name, draining
-from searchworker.ownership import Abandoned, GivenBack, ownership
+from searchworker.ownership import Abandoned, ownership
 from searchworker.prepared import PreparedData
-from searchworker.training import CHECKPOINT_EVERY_SECONDS, Every, prepared_data, train_on, train_trial
+from searchworker.training import Checkpoints, prepared_data, train_on, train_trial
 from searchworker.trial import run_reference, score_on_test, train_architecture
 from webapp import queue
 from webapp.enums import SearchState
@@ -84,18 +84,13 @@ def run_finalist(self: Task, run_id: int) -> None:
     run = runs.run_claim(FinalistRun, run_id=run_id, worker=_worker_name(self))
     if run is None:
         return
-
-    save = Every(CHECKPOINT_EVERY_SECONDS)
+    checkpoints = Checkpoints(run)
 
     def on_epoch(report: EpochReport) -> None:
         if not runs.run_renew(run):
             raise Abandoned
         paused = not Search.objects.filter(pk=run.search_id, state=SearchState.FINISHING).exists()
-        leaving = paused or draining.is_set()
-        if leaving or save.is_due():
-            runs.run_save_checkpoint(run, checkpoint=report.snapshot())
-        if leaving:
-            raise GivenBack
+        checkpoints.keep(report, leaving=paused or draining.is_set())
 
     with ownership(run):
         protocol, data = _protocol_and_data(run)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from statistics import fmean
+from typing import Generic
 
 from django.core.files.storage import default_storage
 from torch import Tensor
@@ -41,18 +42,24 @@ ENDINGS = {Directive.FINISH: Ending.BUDGET, Directive.PRUNE: Ending.MEDIAN}
 _prepared = PreparedCache()
 
 
-class Every:
-    """Whether so many seconds have passed since the last time it was said, or the start."""
+class Checkpoints(Generic[runs.Resumable]):
+    """Saves where a run would resume, now and then and when it leaves."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._last = time.monotonic()
+    def __init__(self, run: runs.Resumable) -> None:
+        self._run: runs.Resumable = run
+        self._saved_at = time.monotonic()
 
-    def is_due(self) -> bool:
-        due = time.monotonic() - self._last > self._seconds
-        if due:
-            self._last = time.monotonic()
-        return due
+    def keep(self, report: EpochReport, *, leaving: bool) -> None:
+        """Save the state after an epoch where that is due; a run that is ``leaving`` is saved and given back.
+
+        Raises:
+            GivenBack: it leaves.
+        """
+        if leaving or time.monotonic() - self._saved_at > CHECKPOINT_EVERY_SECONDS:
+            runs.run_save_checkpoint(self._run, checkpoint=report.snapshot())
+            self._saved_at = time.monotonic()
+        if leaving:
+            raise GivenBack
 
 
 def train_trial(trial: Trial) -> None:
@@ -152,6 +159,26 @@ def _inherited(trial: Trial) -> Tensor | None:
     return None if document is None else unpack(document)["nodes"]
 
 
+def _report_epoch(trial: Trial, report: EpochReport, metric: str, *, after: int = 0, prune: bool = False) -> Directive:
+    """Write an epoch, counted from ``after``, and learn what the search wants.
+
+    Raises:
+        Abandoned: it wants nothing of this attempt any more.
+    """
+    directive = trials.trial_report_epoch(
+        trial,
+        epoch=after + report.epoch,
+        loss=report.loss,
+        scores=report.scores.values,
+        best=report.best.values[metric],
+        seconds=report.seconds,
+        prune=prune,
+    )
+    if directive is Directive.ABANDON:
+        raise Abandoned
+    return directive
+
+
 class _TrialReporter:
     """Writes each epoch, and ends the training when its rung, the search or this worker wants it to."""
 
@@ -160,24 +187,14 @@ class _TrialReporter:
         self._rung = rung
         self._metric = metric
         self._prune = prune
-        self._save = Every(CHECKPOINT_EVERY_SECONDS)
+        self._checkpoints = Checkpoints(trial)
         self.ending: Ending | None = None
         """Why the search ended the training early."""
         self.checkpoint: bytes | None = None
         """Where the next rung goes on."""
 
     def __call__(self, report: EpochReport) -> bool:
-        directive = trials.trial_report_epoch(
-            self._trial,
-            epoch=report.epoch,
-            loss=report.loss,
-            scores=report.scores.values,
-            best=report.best.values[self._metric],
-            seconds=report.seconds,
-            prune=self._prune,
-        )
-        if directive is Directive.ABANDON:
-            raise Abandoned
+        directive = _report_epoch(self._trial, report, self._metric, prune=self._prune)
         if directive in ENDINGS:
             self.ending = ENDINGS[directive]
             return True
@@ -185,11 +202,7 @@ class _TrialReporter:
             # Written with the result: an attempt that went on from here without it would train past its rung.
             self.checkpoint = report.snapshot()
             return True
-        leaving = directive is Directive.PAUSE or draining.is_set()
-        if leaving or self._save.is_due():
-            runs.run_save_checkpoint(self._trial, checkpoint=report.snapshot())
-        if leaving:
-            raise GivenBack
+        self._checkpoints.keep(report, leaving=directive is Directive.PAUSE or draining.is_set())
         return False
 
 
@@ -202,17 +215,7 @@ class _FoldReporter:
         self._after = after
 
     def __call__(self, report: EpochReport) -> None:
-        directive = trials.trial_report_epoch(
-            self._trial,
-            epoch=self._after + report.epoch,
-            loss=report.loss,
-            scores=report.scores.values,
-            best=report.best.values[self._metric],
-            seconds=report.seconds,
-            prune=False,
-        )
-        if directive is Directive.ABANDON:
-            raise Abandoned
+        directive = _report_epoch(self._trial, report, self._metric, after=self._after)
         # Fewer folds would not compare with the others' mean, so a spent budget lets the trial end.
         if directive is Directive.PAUSE or draining.is_set():
             raise GivenBack

@@ -10,7 +10,6 @@ from django.db.models import Aggregate, Count, F, FloatField, QuerySet
 from django.db.models.functions import Now
 
 from gnn.plan import SearchPlan
-from gnn.protocol import Protocol
 from webapp.enums import ENDED_RUN_STATES, IN_FLIGHT_RUN_STATES, ArmName, Ending, Failure, RunState, SearchState
 from webapp.models import Arm, Search, Trial, TrialEpoch, TrialRung
 
@@ -104,10 +103,13 @@ def last_failure(search: Search) -> str:
     return failed.values_list("message", flat=True).first() or ""
 
 
-def ranking(search: Search) -> tuple[str, ...]:
-    """The order of trials, best first; where rungs have ever more data, rewards only compare within one rung."""
-    rungs = plan_of(search).rungs
-    return (*(("-rung",) if rungs is not None and rungs.by == "data" else ()), "-reward", "number")
+def ranking(search: Search, of: str = "") -> tuple[str, ...]:
+    """The order of trials, best first; where rungs have ever more data, rewards only compare within one rung.
+
+    ``of`` is the way from the rows to their trials, e.g. ``trial__``.
+    """
+    order = (f"-{of}reward", f"{of}number")
+    return (f"-{of}rung", *order) if plan_of(search).grows_data else order
 
 
 def elapsed_seconds(search: Search) -> float:
@@ -124,8 +126,7 @@ def median_at_epoch(trial: Trial, epoch: int) -> float | None:
     others = TrialEpoch.objects.filter(trial__search=trial.search_id, trial__arm=trial.arm, epoch=epoch, best__isnull=False).exclude(
         trial=trial
     )
-    rungs = plan_of(trial.search).rungs
-    if rungs is not None and rungs.by == "data":
+    if plan_of(trial.search).grows_data:
         others = others.filter(trial__rung=trial.rung)
     row = others.aggregate(count=Count("id"), median=_Median("best"))
     return row["median"] if row["count"] >= FEWEST_FOR_MEDIAN else None
@@ -153,10 +154,6 @@ def trained_elsewhere(search: Search, arm: str, keys: Sequence[str]) -> dict[str
 
 def arms_of(search: Search) -> dict[str, Arm]:
     return {arm.name: arm for arm in Arm.objects.filter(search=search)}
-
-
-def objective_of(search: Search) -> str:
-    return Protocol.from_json(search.protocol).objective
 
 
 def earlier_searches(search: Search) -> list[Search]:

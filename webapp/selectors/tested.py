@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from gnn.protocol import Protocol
 from gnn.space import Architecture
 from webapp.enums import RunState
 from webapp.models import Baseline, FinalistRun, Search, TrialRung
@@ -39,7 +38,7 @@ def tested_finalists(search: Search) -> list[Tested]:
     """Finalists with at least one completed seed, in the order they were picked by: picking by test would report a lucky number."""
     runs = FinalistRun.objects.filter(search=search, state=RunState.COMPLETED, test_users__isnull=False).select_related("trial")
     by_trial: dict[int, list[FinalistRun]] = {}
-    for run in runs.order_by(*(f"{'-' if key.startswith('-') else ''}trial__{key.lstrip('-')}" for key in ranking(search)), "id"):
+    for run in runs.order_by(*ranking(search, of="trial__"), "id"):
         by_trial.setdefault(run.trial.number, []).append(run)
     return [
         Tested(
@@ -62,10 +61,6 @@ def first_rung(search: Search, *, limit: int) -> list[tuple[Architecture, float]
     """The newest architectures with their rewards at the end of the first rung, which every scored trial had the same chance to reach."""
     rows = TrialRung.objects.filter(search=search, rung=0, trial__same_as=None).order_by("-trial__number")[:limit]
     return [(Architecture.of(architecture), reward) for architecture, reward in rows.values_list("trial__architecture", "reward")]
-
-
-def objective_of(search: Search) -> str:
-    return Protocol.from_json(search.protocol).objective
 
 
 def _values(stored: Any) -> Array:

@@ -302,7 +302,7 @@ def search_record_told(search: Search, *, arms: Mapping[str, Arm], told: Sequenc
     if not told:
         return
     last = Trial.objects.filter(search=search, told_order__isnull=False).aggregate(last=Max("told_order"))["last"] or 0
-    before = {} if _starts_again(search) else rung_before([trial for trial, _ in told])
+    before = {} if plan_of(search).grows_data else rung_before([trial for trial, _ in told])
     for order, (trial, reward) in enumerate(told, start=last + 1):
         trial.told_order, trial.reward = order, reward
         trial.save(update_fields=["told_order", "reward"])
@@ -327,12 +327,6 @@ def search_record_told(search: Search, *, arms: Mapping[str, Arm], told: Sequenc
         arms[name].save(update_fields=["epochs", "seconds", "best_reward", "stale"])
 
 
-def _starts_again(search: Search) -> bool:
-    """Whether a promoted trial trains from the start: its figures are then not on top of those of the rung before."""
-    rungs = plan_of(search).rungs
-    return rungs is not None and rungs.by == "data"
-
-
 def arm_record(arm: Arm, *, state: bytes, proposed: int, told: int, exhausted: bool, report: Mapping[str, Any] | None) -> None:
     """Write what a round made of an arm; call inside the transaction that locked its search."""
     arm.state, arm.exhausted = state, exhausted
@@ -346,7 +340,7 @@ def arm_record(arm: Arm, *, state: bytes, proposed: int, told: int, exhausted: b
 def search_record_round(search: Search, *, promoted: Sequence[Trial], proposed: Sequence[NewTrial]) -> None:
     """Queue promoted and new trials; call inside the transaction that locked ``search``."""
     # A rung of more data starts again, and its trial may fail before it has figures of its own.
-    spent: dict[str, Any] = {"epochs": 0, "train_seconds": None} if promoted and _starts_again(search) else {}
+    spent: dict[str, Any] = {"epochs": 0, "train_seconds": None} if promoted and plan_of(search).grows_data else {}
     for trial in promoted:
         Trial.objects.filter(pk=trial.pk).update(
             state=RunState.QUEUED, rung=F("rung") + 1, told_order=None, finished_at=None, enqueued_at=Now(), **spent

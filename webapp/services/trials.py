@@ -63,11 +63,10 @@ def trial_report_epoch(
 @transaction.atomic
 def trial_keep_embeddings(trial: Trial, *, embeddings: bytes, metric: str, score: float) -> None:
     """Keep the node embeddings of a trained trial for later ones of its size to start from, unless those kept are better."""
-    for donor in donors(trial):
-        if donor.scores.get(metric, score) >= score:
-            return
-    for donor in donors(trial).select_for_update(of=("self",)):
-        blobs_let_go(Trial.objects.filter(pk=donor.pk), "embeddings_blob")
+    kept = list(donors(trial).select_for_update(of=("self",)))
+    if any(donor.scores.get(metric, score) >= score for donor in kept):
+        return
+    blobs_let_go(Trial.objects.filter(pk__in=[donor.pk for donor in kept]), "embeddings_blob")
     run_replace_blob(trial, "embeddings_blob", embeddings)
 
 
