@@ -16,7 +16,8 @@ from webapp.blobs import bytes_file
 from webapp.enums import DatasetState
 from webapp.models import Blob, Dataset
 from webapp.queue import INGEST_DATASET, app
-from webapp.selectors.datasets import dataset_detected, dataset_interactions
+from webapp.selectors.dataset_files import file_detected
+from webapp.selectors.datasets import dataset_interactions
 from webapp.services.datasets import dataset_confirm, dataset_ingest, dataset_upload
 from webapp.services.errors import Conflict
 
@@ -55,7 +56,7 @@ def test_an_upload_becomes_ready_with_exactly_its_rows(db: None, user: User, sen
     content = ratings()
     dataset = dataset_upload(owner=user, name="  ", filename="u.data", file=bytes_file(content.encode()))
     assert (dataset.state, dataset.name, dataset.owner) == (DatasetState.UPLOADED, "u", user)
-    assert dataset_detected(dataset).mapping() == MAPPING
+    assert file_detected(dataset.source_blob, dataset.filename).mapping() == MAPPING
     dataset = dataset_ingest(dataset_id=dataset_confirm(dataset_id=dataset.pk, mapping=MAPPING).pk)
     assert (dataset.state, dataset.message) == (DatasetState.READY, "")
     assert dataset.ingested_at is not None
@@ -76,7 +77,8 @@ def test_a_sparse_file_like_movietweetings(db: None, sent: list[Any]) -> None:
     items = random.zipf(1.6, 500).clip(max=400)
     content = "".join(f"{user // 4}::{item:07d}::{1 + user % 10}::{1_365_000_000 + user}\n" for user, item in enumerate(items))
     dataset = upload(content, "ratings.dat")
-    dataset = dataset_ingest(dataset_id=dataset_confirm(dataset_id=dataset.pk, mapping=dataset_detected(dataset).mapping()).pk)
+    mapping = file_detected(dataset.source_blob, dataset.filename).mapping()
+    dataset = dataset_ingest(dataset_id=dataset_confirm(dataset_id=dataset.pk, mapping=mapping).pk)
     assert dataset.profile["users"] == 125
     assert dataset.profile["items"] == len(set(items.tolist()))
     assert dataset.profile["interactions"] == 500

@@ -10,41 +10,29 @@ from django import forms
 from gnn.errors import SpaceError
 from gnn.plan import Budget, SearchPlan
 from gnn.space import Architecture, Choice, SearchSpace
-from webapp.forms.search_plan import MINUTE, PlanForm, plan_initial
+from webapp.forms.search_plan import BudgetForm, budget_initial
 from webapp.services.searches import MAX_TRIALS
 
 MAX_DOCUMENT = 20_000
 """Characters of an architecture pasted as JSON."""
 
 
-class ExtendForm(forms.Form):
+class ExtendForm(BudgetForm):
     """More trials, and the budget as it is to be from now on."""
 
     seen = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     trials = forms.IntegerField(
         min_value=0, max_value=MAX_TRIALS, initial=20, label="More trials", help_text="For each arm. 0 changes the budget alone."
     )
-    budget_epochs = PlanForm.base_fields["budget_epochs"]
-    budget_minutes = PlanForm.base_fields["budget_minutes"]
-    budget_worker_minutes = PlanForm.base_fields["budget_worker_minutes"]
-    budget_target = PlanForm.base_fields["budget_target"]
-    budget_stale_trials = PlanForm.base_fields["budget_stale_trials"]
+
+    field_order = ("seen", "trials")
 
     @staticmethod
     def initial_of(planned_trials: int, plan: SearchPlan) -> dict[str, Any]:
-        budget = {name: value for name, value in plan_initial(plan).items() if name.startswith("budget_")}
-        return {"seen": planned_trials, **budget}
+        return {"seen": planned_trials, **budget_initial(plan.budget)}
 
     def budget(self) -> Budget:
-        cleaned = self.cleaned_data
-        minutes, worker_minutes = cleaned["budget_minutes"], cleaned["budget_worker_minutes"]
-        return Budget(
-            epochs=cleaned["budget_epochs"],
-            seconds=None if minutes is None else minutes * MINUTE,
-            worker_seconds=None if worker_minutes is None else worker_minutes * MINUTE,
-            target=cleaned["budget_target"],
-            stale_trials=cleaned["budget_stale_trials"],
-        )
+        return Budget(**self.budget_document())
 
     def add_space_error(self, error: SpaceError) -> None:
         self.add_error(error.field if error.field in self.fields else None, str(error))

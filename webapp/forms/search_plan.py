@@ -8,7 +8,7 @@ from django import forms
 from pydantic import ValidationError
 
 from gnn.errors import SpaceError
-from gnn.plan import Constraints, Rungs, SearchPlan, Term
+from gnn.plan import Budget, Constraints, Rungs, SearchPlan, Term
 from gnn.protocol import Protocol
 
 RUNG_DEFAULTS = Rungs()
@@ -42,7 +42,32 @@ def term_of(line: str) -> Term:
         raise SpaceError(f"The weight '{weight[0][:40]}' must be a number from 0 to 1,000,000.") from error
 
 
-class PlanForm(forms.Form):
+class BudgetForm(forms.Form):
+    """What ends a search before its planned trials; fields of :class:`~gnn.plan.Budget`."""
+
+    budget_epochs = forms.IntegerField(
+        required=False, min_value=1, label="Training work", help_text="Epochs of all that the controller proposed."
+    )
+    budget_minutes = forms.FloatField(required=False, min_value=LEAST, label="Minutes", help_text="Since the start, pauses included.")
+    budget_worker_minutes = forms.FloatField(required=False, min_value=LEAST, label="Worker minutes", help_text="Summed over all workers.")
+    budget_target = forms.FloatField(required=False, label="Good enough", help_text="A score that ends the search.")
+    budget_stale_trials = forms.IntegerField(
+        required=False, min_value=1, label="No improvement for", help_text="So many trials without a better score."
+    )
+
+    def budget_document(self) -> dict[str, Any]:
+        """The budget of fields without errors, as JSON."""
+        cleaned = self.cleaned_data
+        return {
+            "epochs": cleaned["budget_epochs"],
+            "seconds": _seconds(cleaned["budget_minutes"]),
+            "worker_seconds": _seconds(cleaned["budget_worker_minutes"]),
+            "target": cleaned["budget_target"],
+            "stale_trials": cleaned["budget_stale_trials"],
+        }
+
+
+class PlanForm(BudgetForm):
     """Rungs, arms, objectives, constraints and budgets in plain words; fields of :class:`~gnn.plan.SearchPlan`."""
 
     rungs = forms.ChoiceField(
@@ -93,20 +118,10 @@ class PlanForm(forms.Form):
         required=False, min_value=LEAST, label="Latency at most, ms", help_text="To rank all items for a user."
     )
     max_train_seconds = forms.FloatField(required=False, min_value=LEAST, label="Training at most, s", help_text="Of one architecture.")
-    budget_epochs = forms.IntegerField(
-        required=False, min_value=1, label="Training work", help_text="Epochs of all that the controller proposed."
-    )
-    budget_minutes = forms.FloatField(required=False, min_value=LEAST, label="Minutes", help_text="Since the start, pauses included.")
-    budget_worker_minutes = forms.FloatField(required=False, min_value=LEAST, label="Worker minutes", help_text="Summed over all workers.")
-    budget_target = forms.FloatField(required=False, label="Good enough", help_text="A score that ends the search.")
-    budget_stale_trials = forms.IntegerField(
-        required=False, min_value=1, label="No improvement for", help_text="So many trials without a better score."
-    )
 
     PLAN_FIELDS = (
         "rungs", "rungs_first", "rungs_factor", "rungs_count", "median_stop", "random_arm", "inherit", "prior", "reward", "objectives",
-        *Constraints.model_fields,
-        "budget_epochs", "budget_minutes", "budget_worker_minutes", "budget_target", "budget_stale_trials",
+        *Constraints.model_fields, *BudgetForm.base_fields,
     )  # fmt: skip
 
     def clean_objectives(self) -> list[Term]:
@@ -141,13 +156,7 @@ class PlanForm(forms.Form):
         document = {
             "rungs": rungs,
             "constraints": {name: cleaned[name] for name in Constraints.model_fields},
-            "budget": {
-                "epochs": cleaned["budget_epochs"],
-                "seconds": _seconds(cleaned["budget_minutes"]),
-                "worker_seconds": _seconds(cleaned["budget_worker_minutes"]),
-                "target": cleaned["budget_target"],
-                "stale_trials": cleaned["budget_stale_trials"],
-            },
+            "budget": self.budget_document(),
         }
         plain = ("median_stop", "random_arm", "inherit", "prior", "objectives", "reward")
         try:
@@ -166,7 +175,7 @@ class PlanForm(forms.Form):
 
 def plan_initial(plan: SearchPlan) -> dict[str, Any]:
     """What the form shows for a plan."""
-    rungs, budget = plan.rungs or RUNG_DEFAULTS, plan.budget
+    rungs = plan.rungs or RUNG_DEFAULTS
     return {
         "rungs": plan.rungs.by if plan.rungs else "off",
         "rungs_first": rungs.first,
@@ -179,6 +188,13 @@ def plan_initial(plan: SearchPlan) -> dict[str, Any]:
         "reward": plan.reward,
         "objectives": "\n".join(f"{term.measure} {term.weight:g}" for term in plan.objectives),
         **plan.constraints.model_dump(),
+        **budget_initial(plan.budget),
+    }
+
+
+def budget_initial(budget: Budget) -> dict[str, Any]:
+    """What a form shows for a budget."""
+    return {
         "budget_epochs": budget.epochs,
         "budget_minutes": _minutes(budget.seconds),
         "budget_worker_minutes": _minutes(budget.worker_seconds),

@@ -6,9 +6,7 @@ from django.core.files.storage import default_storage
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, F
 
-from gnn import sources
 from gnn.interactions import Interactions
-from gnn.sources.mapping import Delimiter, Encoding
 from webapp.models import Dataset
 
 PAGE_LENGTH = 25
@@ -22,18 +20,6 @@ def datasets_page(*, text: str = "", page: Any = 1) -> Page[Any]:
     if text:
         datasets = datasets.filter(name__icontains=text)
     return Paginator(datasets, PAGE_LENGTH).get_page(page)
-
-
-def dataset_detected(
-    dataset: Dataset, *, delimiter: Delimiter | None = None, has_header: bool | None = None, encoding: Encoding | None = None
-) -> sources.Detected:
-    """What the head of the uploaded file looks like, with what is given taken as said.
-
-    Raises:
-        DataError: it cannot be read so.
-    """
-    with default_storage.open(dataset.source_blob) as file:
-        return sources.detect(file, dataset.filename, delimiter=delimiter, has_header=has_header, encoding=encoding)
 
 
 def dataset_interactions(dataset: Dataset) -> Interactions:

@@ -137,18 +137,27 @@ def dataset_ingest(*, dataset_id: int) -> Dataset:
     return dataset
 
 
+def size_check(*, filename: str, size: int) -> None:
+    """Refuse a file that is larger than the server takes.
+
+    Raises:
+        DataError: it is; the message says what to do.
+    """
+    limit = settings.RECSMITH_UPLOAD_LIMIT_MB
+    if size > limit * 1_000_000:
+        raise DataError(
+            f"{filename} has {size / 1e6:,.0f} MB; at most {limit:,} MB can be uploaded. "
+            "Compress it with gzip, leave out columns, or raise RECSMITH_UPLOAD_LIMIT_MB."
+        )
+
+
 def upload_check(*, filename: str, file: File[Any]) -> sources.Detected:
     """What the file looks like.
 
     Raises:
         DataError: it is too large, or no choice of columns could make it a dataset.
     """
-    limit = settings.RECSMITH_UPLOAD_LIMIT_MB
-    if file.size > limit * 1_000_000:
-        raise DataError(
-            f"{filename} has {file.size / 1e6:,.0f} MB; at most {limit:,} MB can be uploaded. "
-            "Compress it with gzip, leave out columns, or raise RECSMITH_UPLOAD_LIMIT_MB."
-        )
+    size_check(filename=filename, size=file.size)
     return sources.detect(file, filename, limits=decompression_limits())
 
 

@@ -28,6 +28,17 @@ def decompression_limits() -> Limits:
     return Limits(max_bytes=settings.RECSMITH_DECOMPRESS_LIMIT_MB * 1_000_000, max_ratio=settings.RECSMITH_DECOMPRESS_RATIO)
 
 
+def interactions_read(row: Dataset | DatasetFile, mapping: Mapping, **options: Any) -> tuple[Interactions, Rejects]:
+    """The interactions of a stored file as ``mapping`` says; ``options`` are those of ``gnn.sources.read``.
+
+    Raises:
+        DataError: it cannot be read so.
+        FileNotFoundError: it is no longer in storage.
+    """
+    with default_storage.open(row.source_blob) as file:
+        return sources.read(file, mapping, row.filename, limits=decompression_limits(), **options)
+
+
 @dataclass
 class _Read:
     """What is known of a file that was read; its rejected rows wait in a temporary file."""
@@ -91,10 +102,7 @@ class Ingestion:
 
     def _read(self, row: Dataset | DatasetFile) -> Interactions:
         rejected = self._temporary.enter_context(NamedTemporaryFile())
-        with default_storage.open(row.source_blob) as file:
-            interactions, rejects = sources.read(
-                file, Mapping.from_json(row.mapping), row.filename, rejected=rejected, limits=decompression_limits(), on_rows=self._count
-            )
+        interactions, rejects = interactions_read(row, Mapping.from_json(row.mapping), rejected=rejected, on_rows=self._count)
         self._rows_before += rejects.rows_read
         self._files.append(_Read(row, rejects, rejected))
         return interactions

@@ -5,18 +5,17 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django.core.files.storage import default_storage
 from django.db import transaction
 
-from gnn import sources
 from gnn.errors import DataError
 from gnn.interactions import concatenate
 from gnn.preparation import Preparation, prepare
 from gnn.sources import Mapping
 from webapp.enums import DatasetState, FileKind, PreviewState
-from webapp.models import Dataset, PreparationPreview
+from webapp.models import Dataset, DatasetFile, PreparationPreview
 from webapp.queue import PREVIEW_PREPARATION, enqueue_on_commit
 from webapp.services.errors import Conflict
+from webapp.services.ingestion import interactions_read
 
 logger = logging.getLogger(__name__)
 
@@ -66,14 +65,8 @@ def preview_compute(*, dataset_id: int) -> None:
 
 def _counts(dataset: Dataset, mapping: Mapping, preparation: Preparation) -> tuple[list[dict[str, Any]], int]:
     """Counts after each step over all files of interactions, and the number of rejected rows."""
-    files = [(dataset.source_blob, dataset.filename, mapping)]
-    for file in dataset.files.filter(kind=FileKind.INTERACTIONS):
-        files.append((file.source_blob, file.filename, Mapping.from_json(file.mapping)))
-    tables, rejected = [], 0
-    for blob, filename, how in files:
-        with default_storage.open(blob) as source:
-            interactions, rejects = sources.read(source, how, filename)
-        tables.append(interactions)
-        rejected += rejects.total
+    files: list[tuple[Dataset | DatasetFile, Mapping]] = [(dataset, mapping)]
+    files += [(file, Mapping.from_json(file.mapping)) for file in dataset.files.filter(kind=FileKind.INTERACTIONS)]
+    tables, rejects = zip(*(interactions_read(row, how) for row, how in files), strict=True)
     prepared = prepare(concatenate(tables), preparation)
-    return [step.to_json() for step in prepared.steps], rejected
+    return [step.to_json() for step in prepared.steps], sum(some.total for some in rejects)

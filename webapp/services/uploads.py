@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import PurePath
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.functions import Now
@@ -16,7 +15,7 @@ from webapp.blobs import PART_BYTES, blob_append, blob_file
 from webapp.enums import FileKind
 from webapp.models import Blob, Dataset, Upload
 from webapp.services.dataset_files import dataset_file_add
-from webapp.services.datasets import dataset_upload
+from webapp.services.datasets import dataset_upload, size_check
 from webapp.services.errors import Conflict
 
 CHUNK_BYTES = 4 * PART_BYTES
@@ -103,20 +102,6 @@ def uploads_expire() -> None:
             upload = old.select_for_update(skip_locked=True).filter(pk=upload_id).first()
             if upload is not None:
                 _drop(upload)
-
-
-def size_check(*, filename: str, size: int) -> None:
-    """Refuse a file that is larger than the server takes.
-
-    Raises:
-        DataError: it is; the message says what to do.
-    """
-    limit = settings.RECSMITH_UPLOAD_LIMIT_MB
-    if size > limit * 1_000_000:
-        raise DataError(
-            f"{filename} has {size / 1e6:,.0f} MB; at most {limit:,} MB can be uploaded. "
-            "Compress it with gzip, leave out columns, or raise RECSMITH_UPLOAD_LIMIT_MB."
-        )
 
 
 def _finish(owner: User, upload: Upload, blob: Blob) -> Dataset:

@@ -23,8 +23,8 @@ from webapp.forms.side_tables import FileUploadForm, SideForm
 from webapp.models import Dataset, DatasetFile
 from webapp.selectors.dataset_files import file_detected
 from webapp.services.dataset_files import OPEN_STATES, dataset_file_add, dataset_file_map, dataset_file_remove, dataset_version_start
+from webapp.services.datasets import size_check
 from webapp.services.errors import Conflict
-from webapp.services.uploads import size_check
 from webapp.views.formats import chosen_format
 
 
