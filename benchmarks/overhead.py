@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
-import django
-from django.core.management import call_command
-
+from benchmarks.database import own_database
 from benchmarks.reporting import options, report
-from webapp.embedded import servers_held
 
 AIM_MS = 40.0
 AIM_SPEEDUP = 1.9
@@ -27,14 +23,8 @@ WARM_UP = 20
 
 def main() -> None:
     chosen = options(__doc__ or "", _options)
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
-    with tempfile.TemporaryDirectory(prefix="recsmith-bench-") as folder:
-        home = Path(folder)
-        home.chmod(0o711)  # the database account passes through
-        with servers_held(home):  # as durable as in production
-            django.setup()
-            call_command("migrate", verbosity=0)
-            _measure(chosen, home)
+    with own_database() as home:  # as durable as in production
+        _measure(chosen, home)
 
 
 def _options(parser: argparse.ArgumentParser) -> None:

@@ -8,18 +8,13 @@ process. Without data, the interactions are synthetic.
 from __future__ import annotations
 
 import argparse
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
-import django
-from django.core.management import call_command
-
+from benchmarks.database import own_database
 from benchmarks.reporting import options, report
 from gnn.plan import Budget, Rungs, SearchPlan
 from gnn.protocol import Protocol
-from webapp.embedded import servers_held
 
 AIM = 3.0
 RUNGS = Rungs(first=4, factor=3, count=3)
@@ -29,14 +24,8 @@ MORE = 4
 
 def main() -> None:
     chosen = options(__doc__ or "", _options)
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
-    with tempfile.TemporaryDirectory(prefix="recsmith-bench-") as folder:
-        home = Path(folder)
-        home.chmod(0o711)  # the database account passes through
-        with servers_held(home, postgres_options=("-c fsync=off", "-c synchronous_commit=off")):
-            django.setup()
-            call_command("migrate", verbosity=0)
-            _compare(chosen)
+    with own_database(("-c fsync=off", "-c synchronous_commit=off")):
+        _compare(chosen)
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
