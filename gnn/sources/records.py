@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 import polars as pl
 
 from gnn.sources.fields import BLANKS
@@ -119,7 +120,7 @@ def read_steady(block: bytes, first_line: int, delimiter: Delimiter, n_columns: 
         block, delimiter = block.replace(delimiter.encode(), _STAND_IN), _STAND_IN.decode()
     n_lines = block.count(b"\n")
     separator = delimiter.encode()
-    if delimiter == " " or n_columns < 2 or len(separator) > 1 or block.count(separator) != (n_columns - 1) * n_lines:
+    if delimiter == " " or n_columns < 2 or len(separator) > 1 or not _is_even(block, separator, n_lines, n_columns - 1):
         return None
     if b"\0" in block or block.startswith(b"\xef\xbb\xbf") or not (block.isascii() or is_utf8(block)):
         return None
@@ -145,6 +146,16 @@ def read_steady(block: bytes, first_line: int, delimiter: Delimiter, n_columns: 
         columns = [column.str.strip_chars(BLANKS) for column in columns]
     lines = pl.int_range(first_line, first_line + n_lines, eager=True).alias("line")
     return Records(pl.DataFrame([lines, *columns]).rechunk(), rows=n_lines)
+
+
+def _is_even(block: bytes, separator: bytes, n_lines: int, wanted: int) -> bool:
+    """Whether each of the lines has ``wanted`` separators: a line with too many may make up for one with too few."""
+    if block.count(separator) != wanted * n_lines:
+        return False
+    signs = np.frombuffer(block, dtype=np.uint8)
+    ends = np.flatnonzero(signs == ord("\n"))
+    places = np.flatnonzero(signs == ord(separator)).reshape(n_lines, wanted)
+    return bool((places[:, -1] < ends).all() and (places[1:, 0] > ends[:-1]).all())
 
 
 def is_utf8(text: bytes) -> bool:

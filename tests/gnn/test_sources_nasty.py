@@ -154,6 +154,11 @@ def test_the_quick_way_to_divide_gives_what_the_careful_way_gives(rows: list[lis
     assert (quick.rows, quick.blank_lines, careful.rejected) == (careful.rows, 0, {})
 
 
+@pytest.mark.parametrize("block", [b",,\n,,,,\n\n", b"a,b,c\nd,e,f,g\nh,i\n", b",\n,,,\n"])
+def test_a_line_with_too_many_fields_does_not_make_up_for_one_with_too_few(block: bytes) -> None:
+    assert read_steady(block, 1, ",", 3, {"user": 2, "item": 0}) is None
+
+
 def test_the_quick_way_is_taken_for_ordinary_blocks() -> None:
     for delimiter in (",", "\t", "::"):
         block = GOOD.replace(",", delimiter).encode()
