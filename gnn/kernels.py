@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, prange, types
-from numba.extending import intrinsic
+from numba import njit, prange
+
+from gnn.vectors import AHEAD, FEW, LINE, STRIP, prefetch, sum_few, sum_line, sum_strip
 
 IntArray = np.ndarray[Any, np.dtype[np.int32]]
 LongArray = np.ndarray[Any, np.dtype[np.int64]]
@@ -20,16 +20,13 @@ FloatArray = np.ndarray[Any, np.dtype[np.float32]]
 PARTS = 64
 """Parts the rows are cut into: enough to balance many threads, few enough to cost nothing."""
 
-_AHEAD = 16
-"""Entries between the one summed and the one whose row is on its way to the cache; 12 to 32 are about as good."""
-
-_LINE = 16
-"""float32 in a cache line."""
-
 _FETCHED = 32
 """Columns from which on asking ahead costs less than it saves."""
 
-_NEAR = 2**23
+NEVER = -1
+"""Entry up to which to ask ahead where that does not pay."""
+
+NEAR = 2**23
 """Bytes of rows that stay near the processor by themselves, where asking ahead costs a tenth instead."""
 
 _STRIDE = 64
@@ -47,72 +44,53 @@ def row_parts(indptr: IntArray) -> IntArray:
     return np.unique(np.concatenate([[0], inner, [len(indptr) - 1]])).astype(np.int32)
 
 
-def _prefetching(typing_context: Any, array: Any, row: Any, column: Any) -> Any:
-    """Ask the processor for the cache line of array[row, column].
+@njit(cache=True, nogil=True, fastmath=FAST)
+def sum_rows(
+    indices: IntArray | LongArray, values: FloatArray, x: FloatArray, first: int, last: int, ahead: int, out: FloatArray, row: int
+) -> None:
+    """out[row] = sum over first <= e < last of values[e] * x[indices[e]]; x and out are [rows, d].
 
-    Neighbours lie anywhere in memory, which the processor cannot foresee; the indices tell.
+    Up to entry ``ahead`` the rows of later entries are asked for, or not at all (NEVER).
     """
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        target = context.make_array(signature.args[0])(context, builder, arguments[0])
-        width = builder.extract_value(target.shape, 1)
-        row, column = (builder.sext(value, width.type) if value.type != width.type else value for value in arguments[1:])
-        place = builder.gep(target.data, [builder.add(builder.mul(row, width), column)])
-        place = builder.bitcast(place, ir.IntType(8).as_pointer())
-        number = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
-        # To be read, kept in all caches, data.
-        options = [ir.Constant(number, option) for option in (0, 3, 1)]
-        builder.call(builder.module.declare_intrinsic("llvm.prefetch", [place.type], kind), [place, *options])
-        return context.get_dummy_value()
-
-    return types.void(array, row, column), generate
-
-
-_prefetch: Any = intrinsic(_prefetching)
+    width = x.shape[1]
+    done = 0
+    while width - done >= STRIP:
+        sum_strip(indices, values, x, first, last, done, ahead, out, row)
+        done += STRIP
+    while width - done >= LINE:
+        sum_line(indices, values, x, first, last, done, ahead, out, row)
+        done += LINE
+    while width - done >= FEW:
+        sum_few(indices, values, x, first, last, done, ahead, out, row)
+        done += FEW
+    for k in range(done, width):
+        total = out.dtype.type(0.0)
+        for entry in range(first, last):
+            total += values[entry] * x[indices[entry], k]
+        out[row, k] = total
 
 
 @njit(cache=True, parallel=True, nogil=True, fastmath=FAST)
 def spmm(indptr: IntArray, indices: IntArray, values: FloatArray, x: FloatArray, parts: IntArray, out: FloatArray) -> None:
     """out[r] = sum over entries e of row r of values[e] * x[indices[e]]; x and out are [rows, d]."""
-    width = x.shape[1]
-    ahead = len(indices) - _AHEAD - 4 if width >= _FETCHED and x.nbytes > _NEAR else -1
+    ahead = len(indices) - AHEAD - 1 if x.nbytes > NEAR else NEVER
     for part in prange(len(parts) - 1):
         for row in range(parts[part], parts[part + 1]):
-            end = indptr[row + 1]
-            entry = indptr[row]
-            for k in range(width):
-                out[row, k] = 0.0
-            # Four neighbours at a time, so that the output row is loaded and stored a quarter as often.
-            while entry + 4 <= end:
-                if entry <= ahead:
-                    for coming in range(entry + _AHEAD, entry + _AHEAD + 4):
-                        for k in range(0, width, _LINE):
-                            _prefetch(x, indices[coming], k)
-                a, b, c, d = indices[entry], indices[entry + 1], indices[entry + 2], indices[entry + 3]
-                va, vb, vc, vd = values[entry], values[entry + 1], values[entry + 2], values[entry + 3]
-                for k in range(width):
-                    out[row, k] += (va * x[a, k] + vb * x[b, k]) + (vc * x[c, k] + vd * x[d, k])
-                entry += 4
-            while entry < end:
-                a, va = indices[entry], values[entry]
-                for k in range(width):
-                    out[row, k] += va * x[a, k]
-                entry += 1
+            sum_rows(indices, values, x, indptr[row], indptr[row + 1], ahead, out, row)
 
 
 @njit(cache=True, parallel=True, nogil=True, fastmath=FAST)
 def sddmm(indptr: IntArray, indices: IntArray, left: FloatArray, right: FloatArray, parts: IntArray, out: FloatArray) -> None:
     """out[e] = <left[row of e], right[indices[e]]>: the dense product at the places of the matrix's entries."""
     width = left.shape[1]
-    ahead = len(indices) - _AHEAD - 1 if width >= _FETCHED and right.nbytes > _NEAR else -1
+    ahead = len(indices) - AHEAD - 1 if width >= _FETCHED and right.nbytes > NEAR else NEVER
     for part in prange(len(parts) - 1):
         for row in range(parts[part], parts[part + 1]):
             for entry in range(indptr[row], indptr[row + 1]):
                 column = indices[entry]
                 if entry <= ahead:
-                    for k in range(0, width, _LINE):
-                        _prefetch(right, indices[entry + _AHEAD], k)
+                    for k in range(0, width, LINE):
+                        prefetch(right, indices[entry + AHEAD], k)
                 total = out.dtype.type(0.0)
                 for k in range(width):
                     total += left[row, k] * right[column, k]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-from gnn.kernels import FAST, PARTS, FloatArray, IntArray, LongArray
+from gnn.kernels import FAST, NEVER, PARTS, FloatArray, IntArray, LongArray, sum_rows
 
 DoubleArray = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -75,8 +75,8 @@ def scores_backward(
 
     Pairs share rows, so they are first grouped by user and by item, and threads share out rows.
     """
-    width, count = users.shape[1], of.shape[1]
-    flat = of.reshape(-1)
+    count = of.shape[1]
+    flat, flat_grad = of.reshape(-1), grad.reshape(-1)
     of_user, of_item = np.empty(len(users) + 1, np.int32), np.empty(len(items) + 1, np.int32)
     by_user, by_item = np.empty(len(some), np.int32), np.empty(len(flat), np.int32)
     for side in prange(2):
@@ -84,25 +84,19 @@ def scores_backward(
             _group(some, of_user, by_user)
         else:
             _group(flat, of_item, by_item)
+    node, factor = np.empty((2, len(flat)), np.int64), np.empty((2, len(flat)), grad.dtype)
     for part in prange(PARTS):
         for row in range(_limit(of_user, part), _limit(of_user, part + 1)):
-            for k in range(width):
-                grad_users[row, k] = 0.0
-            for place in range(of_user[row], of_user[row + 1]):
-                pair = by_user[place]
-                for m in range(count):
-                    item, g = of[pair, m], grad[pair, m]
-                    for k in range(width):
-                        grad_users[row, k] += g * items[item, k]
+            first, last = of_user[row] * count, of_user[row + 1] * count
+            for entry in range(first, last):
+                pair, m = divmod(entry, count)
+                node[0, entry], factor[0, entry] = of[by_user[pair], m], grad[by_user[pair], m]
+            sum_rows(node[0], factor[0], items, first, last, NEVER, grad_users, row)
     for part in prange(PARTS):
         for row in range(_limit(of_item, part), _limit(of_item, part + 1)):
-            for k in range(width):
-                grad_items[row, k] = 0.0
-            for place in range(of_item[row], of_item[row + 1]):
-                pair, m = divmod(by_item[place], count)
-                user, g = some[pair], grad[pair, m]
-                for k in range(width):
-                    grad_items[row, k] += g * users[user, k]
+            for entry in range(of_item[row], of_item[row + 1]):
+                node[1, entry], factor[1, entry] = some[by_item[entry] // count], flat_grad[by_item[entry]]
+            sum_rows(node[1], factor[1], users, of_item[row], of_item[row + 1], NEVER, grad_items, row)
 
 
 @njit(cache=True, parallel=True, nogil=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gnn import cpu_products, torch_products
+from gnn import cpu_products, kernels, torch_products
 from gnn.device import set_threads
 from gnn.graph import build_graph
 from gnn.spmm import edge_softmax, entry_products, leaky_scores, maximum, spmm, spmm_weighted, spread_buckets
@@ -44,6 +44,24 @@ def assert_same_gradients(ours, reference, inputs):
 def test_symmetric_product_equals_the_dense_one(adjacency):
     x = draw(adjacency.n_nodes, WIDTH)
     assert_same_gradients(spmm(adjacency, x), dense_of(adjacency, adjacency.values) @ x, [x])
+
+
+@pytest.mark.parametrize("width", [1, 3, 4, 7, 16, 23, 64, 87, 192])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_every_width_is_summed_to_its_last_column(adjacency, width, dtype):
+    """Columns are taken 64, 16, 4 and 1 at a time; each must be there once, and a node without neighbours be zero."""
+    x, values = draw(adjacency.n_nodes, width).to(dtype), adjacency.values.to(dtype)
+    out = cpu_products.product(adjacency, values, x.detach())
+    torch.testing.assert_close(out, dense_of(adjacency, values) @ x.detach())
+
+
+def test_a_matrix_too_large_for_caches_is_summed_alike():
+    """Rows are then asked for ahead, up to the last entry and not beyond."""
+    interactions = random_interactions(1, n_users=1200, n_items=900, share=0.01)
+    large = build_graph(interactions, np.arange(len(interactions))).plain
+    x = draw(large.n_nodes, 1030).detach()
+    assert x.nbytes > kernels.NEAR
+    torch.testing.assert_close(cpu_products.product(large, large.values, x), torch.sparse.mm(large.matrix, x))
 
 
 def test_weighted_product_equals_the_dense_one(adjacency):
