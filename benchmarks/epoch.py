@@ -24,6 +24,7 @@ from benchmarks.graphs import ML_100K, synthetic
 from benchmarks.reporting import options, report
 from gnn.evaluate import build_targets
 from gnn.graph import Graph, build_graph
+from gnn.heap import keep_freed_memory
 from gnn.loading import load
 from gnn.model import build_model
 from gnn.negatives import NegativeSampler
@@ -42,6 +43,7 @@ AIM = 8
 
 def main() -> None:
     chosen = options(__doc__ or "", _options)
+    keep_freed_memory()
     if chosen.data is None:
         n_users, n_items, n_train = ML_100K
         interactions = synthetic(n_users, n_items, n_train + HELD_OUT)

@@ -19,6 +19,7 @@ from benchmarks.reporting import options, report
 from gnn.baselines import fit_baseline
 from gnn.evaluate import build_targets
 from gnn.graph import build_graph
+from gnn.heap import keep_freed_memory
 from gnn.train import TrainConfig
 
 HELD_OUT = 9_596
@@ -30,6 +31,7 @@ LIGHTGCN_GOWALLA = 0.1554
 
 def main() -> None:
     chosen = options(__doc__ or "", _options)
+    keep_freed_memory()
     figures: dict[str, Any] = {}
     ratio, reached = 1.0, True
     if chosen.data is not None or chosen.gowalla is None:

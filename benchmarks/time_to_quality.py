@@ -23,6 +23,7 @@ from benchmarks.reporting import options, report
 from gnn.baselines import fit_baseline
 from gnn.evaluate import build_targets, evaluate_validation
 from gnn.graph import build_graph
+from gnn.heap import keep_freed_memory
 from gnn.train import EpochReport, TrainConfig
 
 HELD_OUT = 9_596
@@ -38,6 +39,7 @@ class _Reached(Exception):
 
 def main() -> None:
     chosen = options(__doc__ or "", _options)
+    keep_freed_memory()
     if chosen.data is None:
         n_users, n_items, n_train = ML_100K_SIZE
         interactions = synthetic(n_users, n_items, n_train + HELD_OUT)

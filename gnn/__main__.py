@@ -22,6 +22,7 @@ from gnn.device import set_threads
 from gnn.errors import DataError, GnnError, SpaceError, TrainError
 from gnn.evaluate import EmbeddingScorer, Scorer, Targets, build_targets, evaluate_test, evaluate_validation
 from gnn.graph import Graph, build_graph
+from gnn.heap import keep_freed_memory
 from gnn.interactions import Interactions
 from gnn.loading import load
 from gnn.model import build_model
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it succeeded, 1 with the reason on standard error when it did not."""
     options = _parser().parse_args(arguments)
     set_threads(options.threads)
+    keep_freed_memory()
     try:
         report = options.run(options)
     except GnnError as error:

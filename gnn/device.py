@@ -10,6 +10,7 @@ import psutil
 import torch
 
 from gnn.errors import TrainError
+from gnn.heap import give_back_memory
 
 
 def set_threads(n: int) -> None:
@@ -39,11 +40,12 @@ def available_memory(device: torch.device) -> int:
     """Bytes that this process may still take on a device.
 
     On the CPU the least of what the machine and the process's control groups have left; on a GPU what is free, and
-    what torch holds there without using it.
+    what torch holds there without using it. What this process has freed counts as left.
     """
     if device.type == "cuda":
         free, unused = torch.cuda.mem_get_info(device)[0], torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(free + unused)
+    give_back_memory()
     return int(min(psutil.virtual_memory().available, group_memory()))
 
 

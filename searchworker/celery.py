@@ -31,6 +31,7 @@ import torch  # noqa: E402
 from django.db import connection  # noqa: E402
 
 from gnn.device import set_threads  # noqa: E402
+from gnn.heap import keep_freed_memory  # noqa: E402
 from webapp.queue import app  # noqa: E402
 from webapp.services.workers import worker_gone, worker_seen  # noqa: E402
 
@@ -57,6 +58,7 @@ def device_name() -> str:
 @signals.worker_process_init.connect
 def _process_starts(**_: Any) -> None:
     set_threads(settings.RECSMITH_THREADS)
+    keep_freed_memory()
 
 
 def _report_presence(consumer: Any) -> None:

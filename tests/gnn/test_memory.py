@@ -27,6 +27,7 @@ import json, resource, sys
 import numpy as np, psutil
 from gnn.device import set_threads
 from gnn.evaluate import build_targets
+from gnn.heap import give_back_memory, keep_freed_memory
 from gnn.graph import build_graph
 from gnn.model import build_model
 from gnn.space import Architecture
@@ -41,10 +42,12 @@ def prepared(n_users, n_items, n_edges):
     return graph, build_targets(interactions, np.arange(n_edges, len(codes)), graph)
 
 set_threads(1)
+keep_freed_memory()
 architecture = Architecture.of(json.loads(sys.argv[1]))
 graph, valid = prepared(50, 40, 300)
 fit(build_model(architecture, graph, 0), graph, valid, TrainConfig(1))  # compiles, and loads libraries
 graph, valid = prepared(*map(int, sys.argv[2:]))
+give_back_memory()
 before = psutil.Process().memory_info().rss
 with open("/proc/self/clear_refs", "w") as file:
     file.write("5")  # the highest so far is forgotten
