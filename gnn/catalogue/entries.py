@@ -70,7 +70,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
     for entry in (
         CatalogueEntry(
             "node_dim", "Node embedding size", "Numbers that describe each user and each item.",
-            offered=(16, 32, 64, 128, 256), default=64, minimum=1, maximum=4096, whole=True,
+            offered=(16, 32, 64, 128, 256), default=128, minimum=1, maximum=4096, whole=True,
         ),
         CatalogueEntry(
             "inputs", "Node inputs", "What embeddings are made of: learned for each user and item, or projected from their attributes.",
@@ -110,7 +110,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         ),
         CatalogueEntry(
             "dropout", "Dropout", "Regularisation: share of embedding entries hidden at each training step.",
-            offered=(0.0, 0.1, 0.2, 0.4), default=0.0, minimum=0.0, maximum=0.9,
+            offered=(0.0, 0.1, 0.2, 0.4), default=0.1, minimum=0.0, maximum=0.9,
         ),
         CatalogueEntry(
             "message_dropout", "Message dropout", "Share of the entries of each layer's output hidden at each training step.",
@@ -178,7 +178,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         ),
         CatalogueEntry(
             "temperature", "Softmax temperature", "Lower values concentrate on the hardest items.",
-            offered=(0.05, 0.1, 0.15, 0.2, 0.3, 0.4), default=0.3, minimum=0.01, maximum=10.0, when={"loss": TEMPERED_LOSSES},
+            offered=(0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4), default=0.25, minimum=0.01, maximum=10.0, when={"loss": TEMPERED_LOSSES},
         ),
         CatalogueEntry(
             "contrastive", "Contrastive term", "Embeddings of a node should agree between two disturbed views of the graph.",
@@ -202,7 +202,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         ),
         CatalogueEntry(
             "learning_rate", "Learning rate", "Step size of the Adam optimiser.",
-            offered=(0.002, 0.005, 0.01, 0.02, 0.03), default=0.01, minimum=1e-6, maximum=1.0,
+            offered=(0.002, 0.005, 0.01, 0.02, 0.03), default=0.02, minimum=1e-6, maximum=1.0,
         ),
         CatalogueEntry(
             "schedule", "Learning rate schedule", "The learning rate stays, or falls along a cosine towards the last epoch allowed.",
@@ -214,7 +214,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         ),
         CatalogueEntry(
             "averaging", "Weight averaging", "Recommends with an average of the weights that keeps this share at each step; 0 is none.",
-            offered=(0.0, 0.9, 0.98), default=0.0, minimum=0.0, maximum=0.9999,
+            offered=(0.0, 0.9, 0.95, 0.98), default=0.95, minimum=0.0, maximum=0.9999,
         ),
     )
 }  # fmt: skip
