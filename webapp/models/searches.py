@@ -34,13 +34,20 @@ class Search(models.Model):
     """Ids of the earlier searches whose good architectures its controller began from."""
     importance = models.JSONField(default=dict)
     """Which decisions mattered: method -> decision -> share."""
+    text_key = models.CharField(max_length=64, blank=True)
+    """Of the texts and the language model (``gnn.text_features.content_key``), once a worker has read them."""
+    text_blob = models.CharField(max_length=64, blank=True)
+    """The features of the items that it made of them."""
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
     advanced_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["state"], name="search_state")]
+        indexes = [
+            models.Index(fields=["state"], name="search_state"),
+            models.Index(fields=["text_key"], condition=~models.Q(text_key=""), name="search_text_key"),
+        ]
 
     def __str__(self) -> str:
         return self.name
