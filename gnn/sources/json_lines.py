@@ -1,10 +1,14 @@
-"""JSON lines: one object a line; a member of an inner object is the column ``outer.inner``, a list is its elements joined by ``|``."""
+"""JSON: one object a line, or one array of objects.
+
+A member of an inner object is the column ``outer.inner``, a list is its elements joined by ``|``.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import polars as pl
@@ -13,11 +17,12 @@ from gnn.errors import DataError
 from gnn.sources.compression import Compression
 from gnn.sources.detection import Detected
 from gnn.sources.fields import BLANKS
-from gnn.sources.layout import position_of, sample_lines
+from gnn.sources.json_array import elements
+from gnn.sources.layout import SAMPLE_LINES, position_of, sample_lines
 from gnn.sources.mapping import Column, Encoding, TableFormat
 from gnn.sources.records import Records, Table, decode_lines
-from gnn.sources.rejects import Reason
-from gnn.sources.text import TextReader
+from gnn.sources.rejects import MAX_TEXT, Reason
+from gnn.sources.text import MAX_LINE_BYTES, TextReader
 
 LIST_SEPARATOR = "|"
 MAX_COLUMNS = 1000
@@ -25,23 +30,24 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 """Halves of signs, which JSON can write, but no text has; they become NUL, which no text has either."""
 
 
+_ARRAY, _OBJECT = re.compile(r"\s*\["), re.compile(r"\s*(\[\s*)?\{")
+_BATCH_ROWS = 1 << 16
+
+
 def looks_like_json(text: str) -> bool:
-    return text.lstrip().startswith(("{", "[{", "[\n"))
+    return _OBJECT.match(text) is not None
 
 
 def detect(reader: TextReader, filename: str, compression: Compression, encoding: Encoding) -> Detected:
     """Look at the head of a file for the members that its objects have.
 
     Raises:
-        DataError: not one line of the head is a JSON object.
+        DataError: the head has no JSON object.
     """
-    lines = sample_lines(reader.head_text(encoding), filename)
-    objects = [members for _, line in lines if (members := _members(line)) is not None]
-    if not objects:
-        hint = (
-            "It is one JSON array: write one object a line instead" if lines[0][1].lstrip().startswith("[") else "Write one object a line"
-        )
-        raise DataError(f"{filename} starts like JSON, but line {lines[0][0]} is not a JSON object ({lines[0][1][:80]!r}). {hint}.")
+    head = reader.head_text(encoding)
+    is_array = _ARRAY.match(head) is not None
+    found = _head_of_array(head, filename, is_all=reader.head_is_all) if is_array else _head_of_lines(head, filename)
+    objects = [members for members in found if members is not None]
     names = list(dict.fromkeys(name for members in objects for name in members))
     if len(names) > MAX_COLUMNS:
         raise DataError(f"The objects of {filename} have {len(names):,} different members, more than {MAX_COLUMNS:,}.")
@@ -50,11 +56,36 @@ def detect(reader: TextReader, filename: str, compression: Compression, encoding
         names,
         [tuple(members.get(name, "").replace("\0", "\ufffd") for name in names) for members in objects],
         source="json_lines",
-        label="JSON lines",
-        confidence=len(objects) / len(lines),
+        label="JSON array" if is_array else "JSON lines",
+        confidence=len(objects) / len(found),
         compression=compression,
         encoding=encoding,
     )
+
+
+def _head_of_lines(head: str, filename: str) -> list[dict[str, str] | None]:
+    lines = sample_lines(head, filename)
+    found = [_members(line) for _, line in lines]
+    if not any(found):
+        number, line = lines[0]
+        raise DataError(
+            f"{filename} starts like JSON, but line {number} is not a JSON object ({line[:80]!r}). "
+            "Write one object a line, or one array of objects."
+        )
+    return found
+
+
+def _head_of_array(head: str, filename: str, *, is_all: bool) -> list[dict[str, str] | None]:
+    found: list[dict[str, str] | None] = []
+    try:
+        for _, _, value in islice(elements(iter([head]), filename), SAMPLE_LINES):
+            found.append(_flattened(value))
+    except DataError:
+        if is_all or not found:
+            raise  # otherwise the head ends inside an object
+    if not any(found):
+        raise DataError(f"The JSON array in {filename} holds no object with members. Write an array of objects, one for each row.")
+    return found
 
 
 def open_table(reader: TextReader, how: TableFormat, columns: Mapping[str, Column], filename: str) -> Table:
@@ -69,46 +100,76 @@ def open_table(reader: TextReader, how: TableFormat, columns: Mapping[str, Colum
         if isinstance(column, int) and column >= len(names):
             raise DataError(f"There is no column {column + 1} for the {key}: the objects have {len(names)} member(s).")
         wanted[key] = names[column if isinstance(column, int) else position_of(names, column, key)]
-    return Table(wanted, _records(reader, how.encoding, wanted))
+    is_array = _ARRAY.match(reader.head_text(how.encoding)) is not None
+    return Table(wanted, _of_array(reader, how.encoding, wanted, filename) if is_array else _of_lines(reader, how.encoding, wanted))
 
 
-def _records(reader: TextReader, encoding: Encoding, wanted: dict[str, str]) -> Iterator[Records]:
+class _Batch:
+    """Collects objects as columns of text."""
+
+    def __init__(self, wanted: dict[str, str]) -> None:
+        self._wanted = wanted
+        self._columns: dict[str, list[str]] = {key: [] for key in wanted}
+        self._lines: list[int] = []
+        self.records = Records(pl.DataFrame())
+
+    def add(self, line: int, text: str, members: dict[str, str] | None) -> None:
+        """Take what ``text`` holds; None says that it is no object."""
+        if len(text) > MAX_LINE_BYTES:
+            self.records.reject(Reason.TOO_LONG, line, text[:MAX_TEXT])
+        elif members is None:
+            self.records.reject(Reason.NOT_JSON, line, text)
+        elif any("\0" in members.get(name, "") for name in self._wanted.values()):
+            self.records.reject(Reason.UNDECODABLE, line, text.replace("\0", "\\x00"))
+        else:
+            self._lines.append(line)
+            for key, name in self._wanted.items():
+                self._columns[key].append(members.get(name, "").strip(BLANKS))
+
+    def finished(self) -> Records:
+        texts = [pl.Series(key, values, dtype=pl.String) for key, values in self._columns.items()]
+        self.records.table = pl.DataFrame([pl.Series("line", self._lines, dtype=pl.Int64), *texts])
+        return self.records
+
+
+def _of_lines(reader: TextReader, encoding: Encoding, wanted: dict[str, str]) -> Iterator[Records]:
     first_line = 1
     for block in reader.blocks(encoding):
         lines, rejected = decode_lines(block, first_line)
         first_line += len(lines)
-        columns: dict[str, list[str]] = {key: [] for key in wanted}
-        numbers: list[int] = []
-        records = Records(pl.DataFrame(), rejected=rejected)
+        batch = _Batch(wanted)
+        batch.records.rejected = rejected
         for number, text in lines.iter_rows():
             if text is not None and not text.strip():
-                records.blank_lines += 1
+                batch.records.blank_lines += 1
                 continue
-            records.rows += 1
-            if text is None:
-                continue
-            members = _members(text)
-            if members is None:
-                records.reject(Reason.NOT_JSON, number, text)
-            elif any("\0" in members.get(name, "") for name in wanted.values()):
-                records.reject(Reason.UNDECODABLE, number, text)
-            else:
-                numbers.append(number)
-                for key, name in wanted.items():
-                    columns[key].append(members.get(name, "").strip(BLANKS))
-        texts = [pl.Series(key, values, dtype=pl.String) for key, values in columns.items()]
-        records.table = pl.DataFrame([pl.Series("line", numbers, dtype=pl.Int64), *texts])
-        yield records
+            batch.records.rows += 1
+            if text is not None:
+                batch.add(number, text, _members(text))
+        yield batch.finished()
+
+
+def _of_array(reader: TextReader, encoding: Encoding, wanted: dict[str, str], filename: str) -> Iterator[Records]:
+    found = elements(reader.texts(encoding), filename)
+    while rows := list(islice(found, _BATCH_ROWS)):
+        batch = _Batch(wanted)
+        batch.records.rows = len(rows)
+        for line, text, value in rows:
+            batch.add(line, text, _flattened(value))
+        yield batch.finished()
 
 
 def _members(line: str) -> dict[str, str] | None:
     """The members of an object as text, or None if the line is no object."""
     try:
         # Numbers stay as they are written: an id may be longer than any number type.
-        document = json.loads(line, parse_int=str, parse_float=str, parse_constant=str)
-        return dict(_flat("", document)) if isinstance(document, dict) else None
+        return _flattened(json.loads(line, parse_int=str, parse_float=str, parse_constant=str))
     except (ValueError, RecursionError):
         return None
+
+
+def _flattened(value: Any) -> dict[str, str] | None:
+    return dict(_flat("", value)) if isinstance(value, dict) else None
 
 
 def _flat(prefix: str, members: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -39,7 +39,7 @@ SourceName = Literal["delimited", "adjacency", "json_lines", "parquet"]
 SOURCE_LABELS: dict[SourceName, str] = {
     "delimited": "delimited text",
     "adjacency": "lists of items, one user a line",
-    "json_lines": "JSON lines",
+    "json_lines": "JSON, an object a line or an array",
     "parquet": "Parquet",
 }
 

@@ -46,7 +46,7 @@ class Reason(StrEnum):
 
 REASONS: dict[Reason, str] = {
     Reason.UNDECODABLE: "bytes that are not text in the chosen encoding",
-    Reason.TOO_LONG: f"a line longer than {MAX_LINE_BYTES:,} bytes",
+    Reason.TOO_LONG: f"a row longer than {MAX_LINE_BYTES:,} bytes",
     Reason.NOT_JSON: "not a JSON object",
     Reason.OPEN_QUOTE: "a quotation mark that is never closed",
     Reason.FIELD_COUNT: "wrong number of fields",

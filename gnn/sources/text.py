@@ -43,7 +43,9 @@ BINARY_MAGICS: dict[bytes, str] = {
     b"\x89HDF": "an HDF5 file",
 }
 PARQUET_MAGIC = b"PAR1"
-_WANTED = "Upload CSV, TSV or other delimited text, JSON lines or Parquet, plain or compressed with gzip, zip, Zstandard or xz"
+_WANTED = (
+    "Upload CSV, TSV or other delimited text, JSON (lines or an array) or Parquet, plain or compressed with gzip, zip, Zstandard or xz"
+)
 
 
 class TextReader:
@@ -117,6 +119,18 @@ class TextReader:
                 yield _without_long_lines(block[:cut])
         if rest:
             yield rest.removesuffix(b"\r") + (CUT if skipping else b"") + b"\n"
+
+    def texts(self, encoding: Encoding) -> Iterator[str]:
+        """The text in blocks that end anywhere, with NUL where bytes cannot be decoded.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        decoder = codecs.getincrementaldecoder("utf-8")(errors=_NUL)
+        for block in self._utf8(encoding):
+            if text := decoder.decode(block):
+                yield text
+        yield decoder.decode(b"", final=True)
 
     def _utf8(self, encoding: Encoding) -> Iterator[bytes]:
         source = self._raw()

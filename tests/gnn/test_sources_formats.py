@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import lzma
+import re
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ import pyarrow
 import pytest
 
 from gnn.errors import DataError
-from gnn.sources import Detected, Limits, detect, read
+from gnn.sources import Detected, Limits, detect, json_lines, read, text
 from gnn.sources.mapping import Mapping
 from gnn.sources.rejects import Reason
 from tests.gnn.test_sources_read import rows_of
@@ -135,9 +136,60 @@ def test_json_lines_count_what_is_no_object() -> None:
     assert [example.line for example in rejects.examples[Reason.NOT_JSON]] == [3, 4]
 
 
-def test_a_json_array_is_refused_with_what_to_do() -> None:
-    with pytest.raises(DataError, match="write one object a line instead"):
-        detect(io.BytesIO(json.dumps([dict(zip(NAMES, row, strict=True)) for row in PLAIN]).encode()), "r.json")
+def records_of(rows: list[Any]) -> list[dict[str, Any]]:
+    return [dict(zip(NAMES, row, strict=True)) for row in rows]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_json_array_is_read_as_its_objects(indent: int | None, encoding: str) -> None:
+    content = json.dumps(records_of(ROWS), indent=indent, ensure_ascii=False).encode(encoding)
+    detected, rows = look_and_read(content, "r.json")
+    assert (detected.source, detected.label, detected.confidence) == ("json_lines", "JSON array", 1.0)
+    assert rows == ROWS
+
+
+def test_a_long_json_array_is_read_in_pieces_wherever_they_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(f"ü{at}", f"電{at}", 1.5, 1_300_000_000 + at) for at in range(9000)]  # longer than the head that detection looks at
+    content = json.dumps(records_of(rows)).encode()
+    assert len(content) > 2 * text.HEAD_BYTES
+    for size in (1009, 65_537):
+        monkeypatch.setattr(text, "BLOCK_BYTES", size)
+        monkeypatch.setattr(json_lines, "_BATCH_ROWS", 1000)
+        assert look_and_read(content, "r.json")[1] == rows
+
+
+def test_elements_of_a_json_array_that_are_no_rows_are_counted() -> None:
+    long = {"user_id": "u9", "item_id": "x" * 10_000_000, "rating": 1, "timestamp": 1}
+    bad = [long, "nonsense", 12, [1], None, {"user_id": "u9"}, {"user_id": "u\0", "item_id": "i", "rating": 1, "timestamp": 1}]
+    content = json.dumps(records_of(PLAIN[:2]) + bad + records_of(PLAIN[2:3]), indent=1)
+    mapping = detect(io.BytesIO(content.encode()), "r.json").mapping({"user": 0, "item": 1, "weight": 2, "timestamp": 3})
+    damaged = content.encode().replace(b'"u0"', b'"u\xff"')
+    interactions, rejects = read(io.BytesIO(damaged), mapping, "r.json")
+    assert rows_of(interactions) == PLAIN[1:3]
+    assert rejects.counts == {Reason.TOO_LONG: 1, Reason.NOT_JSON: 4, Reason.MISSING_ITEM: 1, Reason.UNDECODABLE: 2}
+    assert (rejects.rows_read, rejects.rows_kept) == (10, 2)
+    lines = content.split("\n")
+    assert [lines[example.line - 1].strip(" ,") for example in rejects.examples[Reason.NOT_JSON]] == ['"nonsense"', "12", "[", "null"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('[{"user_id": 1, "item_id": 2},\n {"user_id": 3', "broken in line 2: a whole object should be there, but '{\"user_id\": 3' is"),
+        ('[{"user_id": 1, "item_id": 2}\n {"user_id": 3}]', "broken in line 2: a comma and another object"),
+        ('[{"user_id": 1, "item_id": 2},\n]', "broken in line 2: an object should be there, but ']' is"),
+        ('[{"user_id": 1, "item_id": 2}', "the file ends"),
+        ('[{"user_id": 1, "item_id": 2}]\nmore', "broken in line 2: the end of the file after the array"),
+        ("[{}, {}]", "holds no object with members"),
+        ('[{"user_id": 1, "item_id": 2}, {"user_id": 1, "item_id": "' + "x" * 40_000_000 + '"}]', "a whole object should be there"),
+        ('[{"a":' * 30_000, "a whole object should be there"),
+    ],
+)
+def test_a_broken_json_array_says_where(content: str, message: str) -> None:
+    mapping = Mapping.from_json({"source": "json_lines", "columns": {"user": "user_id", "item": "item_id"}})
+    with pytest.raises(DataError, match=re.escape(message)):
+        read(io.BytesIO(content.encode()), mapping, "r.json")
 
 
 @pytest.mark.parametrize("time", [pl.Int64, pl.Datetime("ms"), pl.Datetime("us", "Europe/Berlin"), pl.Datetime("ns")])

@@ -123,6 +123,7 @@ def test_any_bytes_are_refused_or_accounted_for(content: bytes, filename: str) -
         b"\x28\xb5\x2f\xfd",
         b"\xfd7zXZ\0",
         b'{"user": 1, "item": 2}\n',
+        b'[{"user": 1, "item": 2},',
         b"\xff\xfe",
     ):
         try:

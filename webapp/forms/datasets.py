@@ -17,7 +17,7 @@ class UploadForm(forms.Form):
         allow_empty_file=True,  # the reader says it better
         help_text=_(
             "One interaction in each row: a user, an item, and optionally a weight such as a rating, and a time. "
-            "CSV, TSV or other delimited text, RecBole or MovieLens files, JSON lines, Parquet; "
+            "CSV, TSV or other delimited text, RecBole or MovieLens files, JSON (lines or an array), Parquet; "
             "plain or compressed with gzip, zip, zstd or xz."
         ),
         error_messages={"required": _("Choose a file.")},
