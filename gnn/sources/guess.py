@@ -16,6 +16,8 @@ CERTAIN, LIKELY, POSSIBLE = 0.95, 0.75, 0.5
 
 _FIRST_PLAUSIBLE, _LAST_PLAUSIBLE = 473_385_600, 4_102_444_800  # 1985 to 2100: a bare number outside is not taken for a time
 _FEW_VALUES = 25
+_ODD, _ENOUGH_FOR_ONE = 0.01, 10
+"""One odd value in a hundred is dirt, and so is a single one among at least ten."""
 _LISTS = 0.05
 """A column holds lists if this share of its values has a separator."""
 _MEMBER_WORDS = 3
@@ -28,9 +30,11 @@ class Column:
     index: int
     name: str
     is_number: bool
-    """Every value that is not empty is a finite number."""
+    """The values that are not empty are finite numbers, but for a few odd ones."""
+    odd: int
+    """The values of a column of numbers that are none; their rows are rejected if the column is used as numbers."""
     is_whole: bool
-    """Every such number is a whole one."""
+    """Every number is a whole one."""
     is_truth: bool
     """Every value that is not empty is true or false in words."""
     filled: int
@@ -55,7 +59,9 @@ class Column:
         comma = bool(len(filled)) and bool(filled.str.contains(r"^[+-]?\d+,\d+$").any())
         decimal: Literal[".", ","] = "," if comma else "."
         numbers = number(filled, decimal)
-        is_number = bool(len(numbers)) and numbers.null_count() == 0 and bool(numbers.is_finite().all())
+        numbers = numbers.filter(numbers.is_finite().fill_null(False))
+        odd = len(filled) - len(numbers)
+        is_number = len(filled) > 0 and (odd <= _ODD * len(filled) or odd == 1 and len(filled) >= _ENOUGH_FOR_ONE)
         low, high = (float(numbers.min()), float(numbers.max())) if is_number else (0.0, 0.0)  # type: ignore[arg-type]
         is_whole = is_number and bool((numbers == numbers.floor()).all())
         is_truth = bool(len(filled)) and bool(filled.str.to_lowercase().is_in(list(TRUTHS)).all())
@@ -63,6 +69,7 @@ class Column:
             index,
             name,
             is_number,
+            odd if is_number else 0,
             is_whole,
             is_truth,
             len(filled),
@@ -167,5 +174,5 @@ def _unit_of(filled: pl.Series) -> tuple[TimestampUnit | None, bool]:
 def _are_times(filled: pl.Series, unit: TimestampUnit) -> bool:
     times = seconds(filled, unit)
     plausible = times.filter(times.is_between(_FIRST_PLAUSIBLE, _LAST_PLAUSIBLE)) if unit in UNITS_PER_SECOND else times
-    # One odd value in a hundred is dirt, not another unit.
-    return len(filled) > 0 and len(plausible) - plausible.null_count() >= 0.99 * len(filled)
+    odd = len(filled) - len(plausible) + plausible.null_count()
+    return len(filled) > 0 and odd <= _ODD * len(filled)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 from gnn.errors import DataError
 from gnn.sources.compression import PlainBytes
@@ -21,6 +22,10 @@ MAX_LINE_BYTES = 1 << 20
 CUT = b"\0\xff line cut"
 """Ends what is left of a line that is longer; no text has these bytes."""
 _LEFT_OF_A_LONG_LINE = 200
+
+_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_FEW_PAIRS, _ASCII_SHARE = 8, 0.2
+"""Pairs of bytes that are too few to tell an encoding by, and the share of them that must be ASCII."""
 
 _NUL = "recsmith.nul"
 """Puts NUL, which no text has, where bytes cannot be decoded, so that their row is rejected and no other."""
@@ -86,7 +91,7 @@ class TextReader:
 
     def head_text(self, encoding: Encoding) -> str:
         """The head decoded for looking at: what is no text becomes U+FFFD, a row cut at the end of the head is left out."""
-        text = self.head.decode(encoding, errors="replace").removeprefix("\ufeff").replace("\0", "\ufffd")
+        text = self.head.decode(self._codec(encoding), errors="replace").removeprefix("\ufeff").replace("\0", "\ufffd")
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         return text if self.head_is_all or "\n" not in text else text[: text.rindex("\n") + 1]
 
@@ -138,12 +143,16 @@ class TextReader:
             yield next(source).removeprefix(codecs.BOM_UTF8)
             yield from source
             return
-        has_mark = self.head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        codec = "utf-16-le" if encoding == "utf-16" and not has_mark else encoding
-        decoder = codecs.getincrementaldecoder(codec)(errors=_NUL)
+        decoder = codecs.getincrementaldecoder(self._codec(encoding))(errors=_NUL)
         for block in source:
             yield decoder.decode(block).encode()
         yield decoder.decode(b"", final=True).encode()
+
+    def _codec(self, encoding: Encoding) -> str:
+        """Python's name of an encoding, with the order of bytes where no mark says it."""
+        if encoding != "utf-16" or self.head.startswith(_MARKS):
+            return encoding
+        return bare_utf16(self.head) or "utf-16-le"
 
     def _raw(self) -> Iterator[bytes]:
         yield self.head
@@ -165,7 +174,7 @@ def _without_long_lines(block: bytes) -> bytes:
 
 def _encoding_of(head: bytes, *, cut: bool) -> Encoding:
     """UTF-16 by its mark or its zeros; another encoding if most lines that are not ASCII are not UTF-8 either; else UTF-8."""
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or _is_bare_utf16(head):
+    if head.startswith(_MARKS) or bare_utf16(head):
         return "utf-16"
     lines = head.splitlines()
     if cut:
@@ -178,10 +187,19 @@ def _encoding_of(head: bytes, *, cut: bool) -> Encoding:
     return "gb18030" if _is_chinese(bad) else "latin-1"
 
 
-def _is_bare_utf16(head: bytes) -> bool:
-    """Whether every other byte is NUL, as in little-endian UTF-16 of mostly ASCII text without a mark."""
-    odd = head[1::2]
-    return len(odd) > 8 and odd.count(0) > 0.7 * len(odd) and 0 not in head[0::2]
+def bare_utf16(head: bytes) -> Literal["utf-16-le", "utf-16-be"] | None:
+    """The order of bytes of UTF-16 without a mark, as far as signs of ASCII, whose high byte is NUL, show it.
+
+    In a table those are at least the delimiters, digits and line breaks; their low byte is never NUL.
+    """
+    even, odd = head[0::2], head[1::2]
+    if len(odd) <= _FEW_PAIRS:
+        return None
+    if 0 not in even and odd.count(0) > _ASCII_SHARE * len(odd) and b"\n\0" in head:
+        return "utf-16-le"
+    if 0 not in odd and even.count(0) > _ASCII_SHARE * len(even) and b"\0\n" in head:
+        return "utf-16-be"
+    return None
 
 
 def _is_chinese(lines: list[bytes]) -> bool:

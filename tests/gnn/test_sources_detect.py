@@ -7,10 +7,11 @@ import gzip
 import io
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gnn.errors import DataError
-from gnn.sources import Detected, detect
+from gnn.sources import Detected, detect, read
 from gnn.sources.text import HEAD_BYTES
 
 
@@ -56,6 +57,22 @@ def test_types_of_recbole_names_are_ignored() -> None:
 
 def test_a_named_number_column_is_not_taken_for_a_weight_when_users_and_items_are_named() -> None:
     assert guessed(look("user,item,age\nu1,i1,33\nu2,i2,41\n")) == {"user": 0, "item": 1}
+
+
+@pytest.mark.parametrize(("odd", "rows"), [(["many"], 10), (["many", "nan", "inf"], 300)])
+def test_a_few_odd_values_do_not_keep_a_column_from_being_the_weight(odd: list[str], rows: int) -> None:
+    detected = look(
+        "user,item,rating\n" + "".join(f"u{at % 9},i{at},{at % 5}\n" for at in range(rows)) + "".join(f"u1,i1,{x}\n" for x in odd)
+    )
+    assert guessed(detected) == {"user": 0, "item": 1, "weight": 2}
+    column = detected.columns[2]
+    assert (column.is_number, column.odd, column.is_whole, column.low, column.high) == (True, len(odd), True, 0, 4)
+
+
+def test_a_column_with_many_words_is_no_weight() -> None:
+    detected = look("user,item,rating\n" + "".join(f"u{at % 9},i{at},{'good' if at % 20 == 0 else 3}\n" for at in range(200)))
+    assert "weight" not in guessed(detected)
+    assert (detected.columns[2].is_number, detected.columns[2].odd) == (False, 0)
 
 
 def test_a_column_named_like_a_weight_but_holding_words_is_not_one() -> None:
@@ -104,6 +121,24 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(mark: bytes) -> None:
 def test_utf_16_and_latin_1_are_recognised() -> None:
     assert look("user\titem\nü1\ti1\nü2\ti2\n".encode("utf-16")).encoding == "utf-16"
     assert look("user\titem\nü1\ti1\nü2\ti2\n".encode("latin-1")).encoding == "latin-1"
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("name", ["Ä", "用户的名字很长"])
+@pytest.mark.parametrize("line_break", ["\n", "\r\n"])
+def test_utf_16_without_a_mark_is_recognised_in_both_orders(codec: str, name: str, line_break: str) -> None:
+    text = line_break.join(["user,item,rating", *(f"{name}{at % 9},i{at},{at % 5}" for at in range(40))]) + line_break
+    detected = look(text.encode(codec))
+    assert detected.encoding == "utf-16"
+    assert guessed(detected) == {"user": 0, "item": 1, "weight": 2}
+    interactions, rejects = read(io.BytesIO(text.encode(codec)), detected.mapping(), "data.csv")
+    assert rejects.total == 0
+    assert interactions.user_ids.to_list() == [f"{name}{at}" for at in range(9)]
+
+
+def test_whole_numbers_of_two_bytes_are_not_taken_for_utf_16() -> None:
+    with pytest.raises(DataError, match="is binary"):
+        look(np.arange(4000, dtype="<i2").tobytes())
 
 
 def test_one_damaged_line_does_not_make_the_file_latin_1() -> None:

@@ -166,7 +166,14 @@ def type_words(column: Column) -> str:
         return str(_("times: %(unit)s") % {"unit": TIMESTAMP_UNITS[column.timestamp_unit]})
     if column.is_number:
         kind = _("whole numbers") if column.is_whole else _("numbers")
-        return f"{kind}, {column.low:g} – {column.high:g}"
+        odd = (
+            _(", and %(n)s that are no numbers") % {"n": column.odd}
+            if column.odd > 1
+            else _(", and one that is no number")
+            if column.odd
+            else ""
+        )
+        return f"{kind}, {column.low:g} – {column.high:g}{odd}"
     if column.is_truth:
         return str(_("true or false"))
     return str(_("text, %(n)s different in the sample") % {"n": column.distinct})
