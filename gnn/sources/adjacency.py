@@ -39,7 +39,7 @@ def detect(reader: TextReader, filename: str, compression: Compression, encoding
         pairs,
         source="adjacency",
         label="lists of items, one user a line",
-        confidence=0.95,
+        confidence=sum(len(fields) > 1 for fields in lines) / len(lines),
         compression=compression,
         delimiter=" ",
         has_header=False,

@@ -27,9 +27,8 @@ def detect(
         DataError: the file cannot be read as a table, whatever the choices.
     """
     lines = sample_lines(reader.head_text(encoding), filename)
-    confidence = 1.0
     if delimiter is None:
-        delimiter, confidence = guess_delimiter(lines, filename)
+        delimiter = guess_delimiter(lines, filename)
     records = sample_records(lines, delimiter)
     has_header = looks_like_header(records) if has_header is None else has_header
     layout = lay_out(records, delimiter, has_header=has_header, filename=filename)
@@ -45,7 +44,7 @@ def detect(
         rows,
         source="delimited",
         label=_label(filename, names, delimiter),
-        confidence=confidence,
+        confidence=len(rows) / (len(records) - has_header),
         compression=compression,
         named=has_header,
         delimiter=delimiter,

@@ -23,7 +23,7 @@ class Detected:
     label: str
     """The format in words."""
     confidence: float
-    """That this is the format, from 0 to 1."""
+    """The share of the rows looked at that fit the format."""
     compression: Compression
     delimiter: Delimiter
     has_header: bool

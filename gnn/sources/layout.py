@@ -80,13 +80,13 @@ def sample_lines(text: str, filename: str) -> list[tuple[int, str]]:
     return lines[:SAMPLE_LINES]
 
 
-def guess_delimiter(lines: list[tuple[int, str]], filename: str) -> tuple[Delimiter, float]:
-    """The delimiter that gives most records the same number of fields, and the share of the records that it fits.
+def guess_delimiter(lines: list[tuple[int, str]], filename: str) -> Delimiter:
+    """The delimiter that gives most records the same number of fields.
 
     Raises:
         DataError: none gives more than one column.
     """
-    steady: dict[Delimiter, tuple[int, float]] = {}
+    steady: dict[Delimiter, int] = {}
     best: tuple[float, Delimiter] | None = None
     for delimiter in (*DELIMITERS, *_unusual_delimiters(lines)):
         if best is not None and best[0] >= _STEADY and delimiter not in DELIMITERS:
@@ -97,18 +97,17 @@ def guess_delimiter(lines: list[tuple[int, str]], filename: str) -> tuple[Delimi
         if n_columns > 1 and (best is None or share > best[0]):
             best = (share, delimiter)
         if n_columns > 1 and share >= _STEADY:
-            steady[delimiter] = (n_columns, share)
+            steady[delimiter] = n_columns
     if best is None:
         names = ", ".join(DELIMITERS.values())
         raise DataError(
             f"{filename} has a single column: none of {names} divides its lines. Line {lines[0][0]} reads {lines[0][1][:80]!r}."
         )
     if "::" in steady:
-        return "::", steady["::"][1]
+        return "::"
     # A space also stands inside titles and times, so it counts only where nothing else fits.
     others = [delimiter for delimiter in steady if delimiter != " "]
-    chosen = max(others, key=lambda delimiter: steady[delimiter][0]) if others else next(iter(steady), best[1])
-    return chosen, steady[chosen][1] if chosen in steady else best[0]
+    return max(others, key=lambda delimiter: steady[delimiter]) if others else next(iter(steady), best[1])
 
 
 def _unusual_delimiters(lines: list[tuple[int, str]]) -> list[Delimiter]:

@@ -55,12 +55,20 @@ def selected(text: str, name: str) -> str:
 
 def test_the_page_shows_format_types_and_confidence(signed_in: Client) -> None:
     text = signed_in.get(url_of(stored(toy_csv()))).content.decode()
-    assert "4 columns" in text
+    assert "4 columns · all of the first rows fit" in text
     assert "User, certain (95%)" in text
     assert escape("the column is named 'user'") in text
     assert re.search(r"whole numbers, \d – 5<", text)
     assert "times: Unix seconds" in text
     assert [selected(text, f"role_{at}") for at in range(4)] == ["user", "item", "weight", "timestamp"]
+
+
+def test_the_page_says_how_many_of_the_first_rows_fit(signed_in: Client) -> None:
+    text = signed_in.get(url_of(stored(toy_csv() + b"u1,i1\n"))).content.decode()
+    assert "99% of the first rows fit; the others will be rejected" in text
+    # A delimiter that a person chose is judged as well.
+    text = signed_in.get(url_of(stored(CSV + b"a;b\n")), FORMAT | {"delimiter": "semicolon", "header": "no"}).content.decode()
+    assert "85% of the first rows fit" in text
 
 
 def test_every_kind_of_file_has_a_page(signed_in: Client) -> None:

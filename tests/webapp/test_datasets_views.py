@@ -76,8 +76,8 @@ def test_from_file_to_ready_in_the_browser(signed_in: Client, sent: list[Any], d
     assert f"<dd>{N}</dd>" in text
     assert f'href="{reverse("search_new")}?dataset={dataset.pk}"' in text
     figures = re.findall(r'<script id="figure-(\w+)" type="application/json">(.*?)</script>', text, re.DOTALL)
-    assert [name for name, _ in figures] == ["tail", "weights", "timeline"]
-    assert sum(json.loads(figures[1][1])["data"][0]["y"]) == N
+    assert [name for name, _ in figures] == ["tail", "degrees", "weights", "timeline", "cold"]
+    assert sum(json.loads(dict(figures)["weights"])["data"][0]["y"]) == N
     for name, _ in figures:
         assert f'data-chart="figure-{name}"' in text
 

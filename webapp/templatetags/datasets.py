@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,8 +30,8 @@ def percent(share: float) -> str:
 
 @register.filter
 def share(value: float) -> str:
-    """A whole percentage."""
-    return f"{value:.0%}"
+    """A whole percentage, rounded down: less than all is not 100%."""
+    return f"{math.floor(100 * value)}%"
 
 
 @register.filter
