@@ -5,6 +5,8 @@ from typing import IO, Any
 from django.conf import settings
 from django.core.files.uploadhandler import StopUpload, TemporaryFileUploadHandler
 
+from gnn.sources import Limits
+
 FORM_BYTES = 1_000_000
 """Room for the other fields of a form."""
 
@@ -22,6 +24,11 @@ class LimitedUploadHandler(TemporaryFileUploadHandler):
             # Read to the end and forget: a browser that cannot finish sending shows no answer.
             raise StopUpload(connection_reset=False)
         super().new_file(*args, **kwargs)
+
+
+def decompression_limits() -> Limits:
+    """How much a compressed upload may hold."""
+    return Limits(max_bytes=settings.RECSMITH_DECOMPRESS_LIMIT_MB * 1_000_000, max_ratio=settings.RECSMITH_DECOMPRESS_RATIO)
 
 
 def upload_limit_bytes() -> int:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import pytest
@@ -81,6 +82,16 @@ def test_a_bad_file_is_refused_and_nothing_is_stored(draft: Dataset) -> None:
     with pytest.raises(DataError, match="PNG"):
         add(draft, b"\x89PNG\r\n\x1a\n\0\0", FileKind.SOCIAL)
     assert (DatasetFile.objects.count(), Blob.objects.count()) == (0, blobs)
+
+
+def test_looking_at_a_file_keeps_to_the_limits_of_the_server(draft: Dataset, signed_in: Client, settings: Any) -> None:
+    swollen = gzip.compress(b"user,friend\nu1," + b"x" * 2_000_000 + b"\nu1,u2\nu2,u3\nu3,u4\n")
+    file = add(draft, swollen, FileKind.SOCIAL, "trust.csv.gz")
+    settings.RECSMITH_DECOMPRESS_LIMIT_MB = 1
+    with pytest.raises(DataError, match="more than 1 MB when decompressed"):
+        add(draft, swollen, FileKind.SOCIAL, "again.csv.gz")
+    page = signed_in.get(reverse("dataset_file", args=[draft.pk, file.pk])).content.decode()
+    assert "trust.csv.gz holds more than 1 MB when decompressed, the limit of this server." in page
 
 
 def test_a_file_can_be_taken_away_again_with_its_blob(draft: Dataset) -> None:

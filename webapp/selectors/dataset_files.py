@@ -7,6 +7,7 @@ from typing import Any
 from django.core.files.storage import default_storage
 
 from gnn import sources
+from webapp.uploads import decompression_limits
 
 
 def file_detected(source_blob: str, filename: str, **choices: Any) -> sources.Detected:
@@ -17,4 +18,4 @@ def file_detected(source_blob: str, filename: str, **choices: Any) -> sources.De
         FileNotFoundError: it is no longer stored.
     """
     with default_storage.open(source_blob) as file:
-        return sources.detect(file, filename, **choices)
+        return sources.detect(file, filename, limits=decompression_limits(), **choices)

@@ -20,6 +20,7 @@ from webapp.enums import DatasetState, FileKind
 from webapp.models import Dataset, DatasetFile
 from webapp.services.blob_release import blob_names, blobs_release
 from webapp.services.errors import Conflict
+from webapp.uploads import decompression_limits
 
 OPEN_STATES = (DatasetState.UPLOADED, DatasetState.INVALID)
 MAX_FILES = 50
@@ -60,7 +61,7 @@ def dataset_file_add(*, dataset_id: int, kind: FileKind, filename: str, file: Fi
         DataError: the file cannot be read, whatever the mapping; nothing is stored.
         Conflict: the dataset is being read or READY, or has too many files.
     """
-    detected = sources.detect(file, filename)
+    detected = sources.detect(file, filename, limits=decompression_limits())
     with transaction.atomic():
         dataset = _open(dataset_id)
         if dataset.files.count() >= MAX_FILES:
@@ -118,7 +119,7 @@ def _likely_mapping(dataset: Dataset, kind: FileKind, detected: Detected) -> dic
             return guess_side_mapping(detected, cast(Kind, kind.value)).to_json()
         if dataset.mapping:
             with default_storage.open(dataset.source_blob) as first:
-                if sources.detect(first, dataset.filename).shape == detected.shape:
+                if sources.detect(first, dataset.filename, limits=decompression_limits()).shape == detected.shape:
                     return Mapping.from_json(dataset.mapping).model_copy(update={"part": None}).to_json()
         return detected.mapping().to_json()
     except DataError:

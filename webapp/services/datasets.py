@@ -25,7 +25,8 @@ from webapp.enums import DatasetState, FileKind
 from webapp.models import Dataset, DatasetFile
 from webapp.queue import INGEST_DATASET, enqueue_on_commit
 from webapp.services.errors import Conflict
-from webapp.services.ingestion import Ingestion, decompression_limits
+from webapp.services.ingestion import Ingestion
+from webapp.uploads import decompression_limits
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, Any
 
-from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.core.files.temp import NamedTemporaryFile
@@ -18,14 +17,11 @@ from gnn.interactions import Interactions, concatenate, require_splittable
 from gnn.preparation import Preparation, prepare
 from gnn.profile import profile
 from gnn.side_profile import describe_side
-from gnn.sources import Limits, Mapping, Rejects
+from gnn.sources import Mapping, Rejects
 from gnn.sources.side import SideTable, read_side, side_mapping
 from webapp.enums import FileKind
 from webapp.models import Dataset, DatasetFile
-
-
-def decompression_limits() -> Limits:
-    return Limits(max_bytes=settings.RECSMITH_DECOMPRESS_LIMIT_MB * 1_000_000, max_ratio=settings.RECSMITH_DECOMPRESS_RATIO)
+from webapp.uploads import decompression_limits
 
 
 def interactions_read(row: Dataset | DatasetFile, mapping: Mapping, **options: Any) -> tuple[Interactions, Rejects]:
