@@ -32,3 +32,23 @@ class OutOfMemory(TrainError):
 
 class Diverged(TrainError):
     """The loss or the embeddings stopped being finite, or all embeddings collapsed to one point."""
+
+
+class BundleError(GnnError):
+    """A model bundle that cannot be used as it is."""
+
+
+class BundleNewer(BundleError):
+    """It was written by a later version of Recsmith."""
+
+
+class BundleTruncated(BundleError):
+    """A part of it is missing."""
+
+
+class BundleTampered(BundleError):
+    """Its content is not what it says it is: other bytes than its checksums, or arrays that do not fit each other."""
+
+
+class BundleUnsafe(BundleError):
+    """It is not made of data alone, reaches outside its folder, or would fill the disk; nothing of it was used."""
