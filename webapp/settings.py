@@ -50,6 +50,10 @@ REDIS_URL = env_text("REDIS_URL")
 RECSMITH_WORKERS = env_int("RECSMITH_WORKERS", min(2, os.cpu_count() or 1), minimum=1)
 RECSMITH_THREADS = env_int("RECSMITH_THREADS", max(1, (os.cpu_count() or 1) // RECSMITH_WORKERS), minimum=1)
 RECSMITH_UPLOAD_LIMIT_MB = env_int("RECSMITH_UPLOAD_LIMIT_MB", 2048, minimum=1)
+RECSMITH_OPEN_UPLOADS = env_int("RECSMITH_OPEN_UPLOADS", 10, minimum=1)
+"""Unfinished uploads that one person may have."""
+RECSMITH_UPLOAD_KEEP_HOURS = env_int("RECSMITH_UPLOAD_KEEP_HOURS", 24, minimum=1)
+"""An upload that nobody goes on with is dropped after this."""
 RECSMITH_DECOMPRESS_LIMIT_MB = env_int("RECSMITH_DECOMPRESS_LIMIT_MB", 10_000, minimum=1)
 RECSMITH_DECOMPRESS_RATIO = env_int("RECSMITH_DECOMPRESS_RATIO", 200, minimum=1)
 """How much a compressed upload may hold, and how many times its own size."""

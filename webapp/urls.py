@@ -28,6 +28,7 @@ urlpatterns = [
     path("datasets/upload/", datasets.upload, name="dataset_upload"),
     path("datasets/uploads/", uploads.upload_new, name="upload_new"),
     path("datasets/uploads/<uuid:upload_id>/", uploads.upload_one, name="upload"),
+    path("datasets/uploads/<uuid:upload_id>/discard/", uploads.upload_discard, name="upload_discard"),
     path("datasets/uploads/<uuid:upload_id>/finish/", uploads.upload_end, name="upload_finish"),
     path("datasets/<int:dataset_id>/", datasets.dataset_page, name="dataset"),
     path("datasets/<int:dataset_id>/mapping/", dataset_mapping.mapping, name="dataset_mapping"),

@@ -1,5 +1,5 @@
 // Sends the file of [data-upload] in chunks, with a progress bar. A broken connection is tried again and goes on where it
-// stopped; after a reload, choosing the same file goes on too. Without this script the form works as any other.
+// stopped; when the page was left, even for a day, choosing the same file goes on too. Without this script the form works as any other.
 "use strict";
 
 (() => {
@@ -22,23 +22,21 @@
   // The token changes with a sign-in in another tab, so the page's own copy may be old.
   const token = () => (document.cookie.match(/(?:^|; )csrftoken=([^;]+)/) ?? [])[1] ?? "";
 
-  const remembered = {
-    key: (file) => `recsmith-upload:${file.name}:${file.size}:${file.lastModified}`,
-    get: (file) => {
-      try {
-        return sessionStorage.getItem(remembered.key(file));
-      } catch {
-        return null; // storage can be switched off
-      }
-    },
-    set: (file, url) => {
-      try {
-        if (url) sessionStorage.setItem(remembered.key(file), url);
-        else sessionStorage.removeItem(remembered.key(file));
-      } catch {
-        // Then a reload starts over.
-      }
-    },
+  // Where the upload of a file for a purpose goes on; shared by all tabs, so that two of them send one file together.
+  const remember = (key, url) => {
+    try {
+      if (url) localStorage.setItem(key, url);
+      else localStorage.removeItem(key);
+    } catch {
+      // Storage can be switched off; then a reload starts over.
+    }
+  };
+  const recall = (key) => {
+    try {
+      return localStorage.getItem(key);
+    } catch {
+      return null;
+    }
   };
 
   const start = (form) => {
@@ -52,6 +50,11 @@
     const cancel = form.querySelector("[data-upload-cancel]");
     const limit = Number(form.dataset.limitMb) * 1e6;
     let job = null;
+
+    const keyOf = (file) => {
+      const purpose = ["target", "kind"].map((name) => form.elements[name]?.value ?? "");
+      return ["recsmith-upload", ...purpose, file.size, file.lastModified, file.name].join(":");
+    };
 
     const fail = (message) => {
       error.textContent = message;
@@ -120,7 +123,7 @@
     const refused = ({ status: code, answer }) => new Stop(answer.error ?? `The server answered with status ${code}. Nothing was stored; try again.`);
 
     const begin = async (file) => {
-      const url = remembered.get(file);
+      const url = recall(job.key);
       if (url) {
         const found = await persist(() => ask("GET", url));
         if (found.status === 200) return { url, ...found.answer };
@@ -131,7 +134,7 @@
       body.set("size", file.size);
       const made = await persist(() => ask("POST", form.dataset.upload, { body }));
       if (made.status !== 201) throw refused(made);
-      remembered.set(file, made.answer.url);
+      remember(job.key, made.answer.url);
       return made.answer;
     };
 
@@ -169,9 +172,11 @@
       }
       show(file.size, file.size);
       cancel.hidden = true;
-      const done = await persist(() => ask("POST", upload.finish));
+      const body = new FormData();
+      body.set("name", form.elements.name?.value ?? "");
+      const done = await persist(() => ask("POST", upload.finish, { body }));
       if (done.status !== 201) throw refused(done);
-      remembered.set(file, null);
+      remember(job.key, null);
       window.location.assign(done.answer.url);
     };
 
@@ -183,15 +188,15 @@
       error.hidden = true;
       progress.hidden = cancel.hidden = false;
       submit.disabled = true;
-      job = { began: performance.now(), first: 0, url: null, request: null, cancelled: false };
+      job = { key: keyOf(file), began: performance.now(), first: 0, url: null, request: null, cancelled: false };
       try {
         await send(file);
       } catch (problem) {
         if (!(problem instanceof Stop)) throw problem;
-        const { url } = job;
+        const { key, url } = job;
         fail(problem.message);
         if (!problem.kept) {
-          remembered.set(file, null);
+          remember(key, null);
           if (url) fetch(url, { method: "DELETE", headers: { "X-CSRFToken": token() }, keepalive: true }).catch(() => {});
         }
       } finally {

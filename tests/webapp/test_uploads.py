@@ -15,11 +15,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from gnn.errors import DataError
-from tests.toy_dataset import toy_csv
+from tests.toy_dataset import toy_csv, toy_dataset
 from webapp.blobs import PART_BYTES
 from webapp.models import Blob, BlobPart, Dataset, Upload
 from webapp.services.errors import Conflict
-from webapp.services.uploads import CHUNK_BYTES, KEEP_HOURS, upload_append, upload_cancel, upload_finish, upload_start, uploads_expire
+from webapp.services.uploads import CHUNK_BYTES, upload_append, upload_cancel, upload_finish, upload_start, uploads_expire
 
 ROW = b"u%05d,i%05d,%d\n"
 
@@ -222,11 +222,79 @@ def test_one_chunk_sent_twice_at_once_is_stored_once(transactional_db: None, use
     assert Blob.objects.get().size == CHUNK_BYTES
 
 
-def test_forgotten_uploads_are_dropped(db: None, user: User) -> None:
+def test_an_unfinished_upload_is_listed_until_it_is_discarded(signed_in: Client) -> None:
+    content = long_csv(2 * CHUNK_BYTES)
+    made = begin(signed_in, content, "<b>.csv").json()
+    patch(signed_in, made["url"], 0, content[:CHUNK_BYTES])
+    dataset = toy_dataset()
+    Dataset.objects.filter(pk=dataset.pk).update(state="uploaded")
+    begin(signed_in, toy_csv(), "trust.csv", target=dataset.pk, kind="social")
+    for url in (reverse("dataset_upload"), reverse("dataset_file_new", args=[dataset.pk])):
+        page = signed_in.get(url).content.decode()
+        assert "&lt;b&gt;.csv" in page
+        assert "4.2 MB of 8.4 MB" in page
+        assert "toy (social edges)" in page
+    other = Client()
+    other.force_login(User.objects.create_user("bob"))
+    assert "Unfinished uploads" not in other.get(reverse("dataset_upload")).content.decode()
+    discard = reverse("upload_discard", args=[UUID(made["url"].split("/")[-2])])
+    other.post(discard)
+    assert Upload.objects.count() == 2
+    assert signed_in.post(discard).headers["Location"] == reverse("dataset_upload")
+    assert signed_in.post(discard).status_code == 302
+    assert Upload.objects.get().filename == "trust.csv"
+
+
+def test_a_person_has_only_so_many_unfinished_uploads(signed_in: Client, settings: Any) -> None:
+    settings.RECSMITH_OPEN_UPLOADS = 2
+    first, _ = begin(signed_in, toy_csv()).json(), begin(signed_in, toy_csv()).json()
+    refused = begin(signed_in, toy_csv())
+    assert refused.status_code == 409
+    assert "You have 2 unfinished uploads" in refused.json()["error"]
+    assert (Upload.objects.count(), Blob.objects.count()) == (2, 2)
+    other = Client()
+    other.force_login(User.objects.create_user("bob"))
+    assert begin(other, toy_csv()).status_code == 201
+    patch(signed_in, first["url"], 0, toy_csv())
+    assert signed_in.post(first["finish"]).status_code == 201
+    assert begin(signed_in, toy_csv()).status_code == 201
+
+
+def test_starts_at_once_do_not_get_past_the_cap(transactional_db: None, user: User, settings: Any) -> None:
+    settings.RECSMITH_OPEN_UPLOADS = 2
+    barrier, results = threading.Barrier(6), []
+
+    def work() -> None:
+        barrier.wait()
+        try:
+            upload_start(owner=user, filename="a.csv", size=9)
+            results.append("started")
+        except Conflict:
+            results.append("refused")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == ["refused"] * 4 + ["started"] * 2
+
+
+def test_a_name_given_at_the_end_goes_before_the_one_given_at_the_start(signed_in: Client) -> None:
+    for given, shown in (("later", "later"), ("", "earlier")):
+        made = begin(signed_in, toy_csv(), name="earlier").json()
+        patch(signed_in, made["url"], 0, toy_csv())
+        signed_in.post(made["finish"], {"name": given})
+        assert Dataset.objects.latest("pk").name == shown
+
+
+def test_forgotten_uploads_are_dropped(db: None, user: User, settings: Any) -> None:
     old, new = (upload_start(owner=user, filename="a.csv", size=2 * CHUNK_BYTES) for _ in range(2))
     for upload in (old, new):
         upload_append(owner=user, upload_id=upload.pk, offset=0, data=bytes(PART_BYTES))
-    Upload.objects.filter(pk=old.pk).update(touched_at=timezone.now() - timedelta(hours=KEEP_HOURS, minutes=1))
+    Upload.objects.filter(pk=old.pk).update(touched_at=timezone.now() - timedelta(hours=settings.RECSMITH_UPLOAD_KEEP_HOURS, minutes=1))
     uploads_expire()
     assert Upload.objects.get() == new
     assert (Blob.objects.count(), BlobPart.objects.count()) == (1, 1)

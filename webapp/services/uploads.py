@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import PurePath
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models.functions import Now
@@ -20,8 +21,6 @@ from webapp.services.errors import Conflict
 
 CHUNK_BYTES = 4 * PART_BYTES
 """What a sender sends at once. Every web thread may hold one in memory."""
-KEEP_HOURS = 24
-"""An upload that nobody goes on with is dropped after this."""
 
 
 def upload_start(*, owner: User, filename: str, size: int, name: str = "", dataset: Dataset | None = None, kind: str = "") -> Upload:
@@ -29,10 +28,17 @@ def upload_start(*, owner: User, filename: str, size: int, name: str = "", datas
 
     Raises:
         DataError: it is larger than the server takes; nothing is stored.
+        Conflict: this person has too many unfinished uploads already.
     """
     size_check(filename=filename, size=size)
     filename = PurePath(filename).name[-255:] or "file"
     with transaction.atomic():
+        User.objects.select_for_update().get(pk=owner.pk)  # of several starts at once, each counts those before it
+        if Upload.objects.filter(owner=owner, blob__isnull=False).count() >= settings.RECSMITH_OPEN_UPLOADS:
+            raise Conflict(
+                f"You have {settings.RECSMITH_OPEN_UPLOADS} unfinished uploads, as many as this server keeps for one person. "
+                "Finish or discard one of them; the page for uploads lists them."
+            )
         return Upload.objects.create(
             owner=owner, filename=filename, size=size, name=name[:200], dataset=dataset, kind=kind, blob=Blob.objects.create()
         )
@@ -64,8 +70,10 @@ def upload_append(*, owner: User, upload_id: UUID, offset: int, data: bytes) -> 
     return upload
 
 
-def upload_finish(*, owner: User, upload_id: UUID) -> Dataset:
+def upload_finish(*, owner: User, upload_id: UUID, name: str = "") -> Dataset:
     """Turn a complete upload into a dataset or into a further file of one; asked again, give that dataset.
+
+    ``name`` goes before the one said at the start, which may be long ago.
 
     Raises:
         Upload.DoesNotExist: it was cancelled, or is another person's.
@@ -80,7 +88,7 @@ def upload_finish(*, owner: User, upload_id: UUID) -> Dataset:
                 return upload.dataset
             if upload.blob.size != upload.size:
                 raise Conflict(f"{upload.blob.size:,} of {upload.size:,} bytes of {upload.filename} have arrived.")
-            return _finish(owner, upload, upload.blob)
+            return _finish(owner, upload, upload.blob, name[:200] or upload.name)
     except DataError:
         upload_cancel(owner=owner, upload_id=upload_id)
         raise
@@ -96,7 +104,7 @@ def upload_cancel(*, owner: User, upload_id: UUID) -> None:
 
 def uploads_expire() -> None:
     """Drop the uploads that nobody goes on with, and the notes of those that finished."""
-    old = Upload.objects.filter(touched_at__lt=Now() - timedelta(hours=KEEP_HOURS))
+    old = Upload.objects.filter(touched_at__lt=Now() - timedelta(hours=settings.RECSMITH_UPLOAD_KEEP_HOURS))
     for upload_id in old.values_list("pk", flat=True):
         with transaction.atomic():
             upload = old.select_for_update(skip_locked=True).filter(pk=upload_id).first()
@@ -104,14 +112,14 @@ def uploads_expire() -> None:
                 _drop(upload)
 
 
-def _finish(owner: User, upload: Upload, blob: Blob) -> Dataset:
+def _finish(owner: User, upload: Upload, blob: Blob, name: str) -> Dataset:
     upload.blob = None
     upload.save(update_fields=["blob", "touched_at"])
     file = blob_file(blob)
     if upload.dataset is not None:
         dataset_file_add(dataset_id=upload.dataset.pk, kind=FileKind(upload.kind), filename=upload.filename, file=file)
     else:
-        upload.dataset = dataset_upload(owner=owner, name=upload.name, filename=upload.filename, file=file)
+        upload.dataset = dataset_upload(owner=owner, name=name, filename=upload.filename, file=file)
         upload.save(update_fields=["dataset"])
     Blob.objects.filter(pk=blob.pk, name=None).delete()  # copied: files are kept elsewhere than here
     return upload.dataset

@@ -35,6 +35,11 @@ def share(value: float) -> str:
 
 
 @register.filter
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+@register.filter
 def number(value: float) -> str:
     """Whole numbers in full, others with four digits that count."""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"

@@ -22,6 +22,7 @@ from webapp.forms.dataset_mapping import FormatForm, RolesForm
 from webapp.forms.side_tables import FileUploadForm, SideForm
 from webapp.models import Dataset, DatasetFile
 from webapp.selectors.dataset_files import file_detected
+from webapp.selectors.uploads import uploads_unfinished
 from webapp.services.dataset_files import OPEN_STATES, dataset_file_add, dataset_file_map, dataset_file_remove, dataset_version_start
 from webapp.services.datasets import size_check
 from webapp.services.errors import Conflict
@@ -62,6 +63,7 @@ def file_new(request: HttpRequest, dataset_id: int) -> HttpResponse:
             else:
                 return redirect("dataset_mapping", dataset.pk)
     context = {"form": form, "dataset": dataset, "limit_mb": settings.RECSMITH_UPLOAD_LIMIT_MB}
+    context["unfinished"] = uploads_unfinished(cast(User, request.user))
     return render(request, "datasets/upload.html", context, status=status)
 
 

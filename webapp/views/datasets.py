@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -16,6 +17,7 @@ from webapp.forms.datasets import UploadForm
 from webapp.models import Dataset, DatasetFile
 from webapp.selectors.datasets import datasets_page
 from webapp.selectors.profile_changes import profile_changes
+from webapp.selectors.uploads import uploads_unfinished
 from webapp.services.datasets import dataset_upload
 from webapp.uploads import FORM_BYTES, upload_limit_bytes
 from webapp.views.paging import page_numbers, search_text
@@ -41,14 +43,14 @@ def upload(request: HttpRequest) -> HttpResponse:
             status = 413
         elif form.is_valid():
             file = form.cleaned_data["file"]
-            owner = request.user if request.user.is_authenticated else None
             try:
-                dataset = dataset_upload(owner=owner, name=form.cleaned_data["name"], filename=file.name, file=file)
+                dataset = dataset_upload(owner=_user(request), name=form.cleaned_data["name"], filename=file.name, file=file)
             except DataError as error:
                 form.add_error("file", str(error))
             else:
                 return redirect("dataset_mapping", dataset.pk)
-    return render(request, "datasets/upload.html", {"form": form, "limit_mb": settings.RECSMITH_UPLOAD_LIMIT_MB}, status=status)
+    context = {"form": form, "limit_mb": settings.RECSMITH_UPLOAD_LIMIT_MB, "unfinished": uploads_unfinished(_user(request))}
+    return render(request, "datasets/upload.html", context, status=status)
 
 
 @require_safe
@@ -82,3 +84,7 @@ def rejects(request: HttpRequest, dataset_id: int) -> FileResponse:
         raise Http404
     name = f"{PurePath(row.filename).name.split('.')[0] or 'dataset'}-rejected-rows.csv"
     return FileResponse(default_storage.open(row.rejects_blob), as_attachment=True, filename=name, content_type="text/csv; charset=utf-8")
+
+
+def _user(request: HttpRequest) -> User:
+    return cast(User, request.user)  # the middleware lets nobody else in

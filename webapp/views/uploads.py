@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -35,6 +35,8 @@ def upload_new(request: HttpRequest) -> HttpResponse:
         )
     except DataError as error:
         return JsonResponse({"error": str(error)}, status=413)
+    except Conflict as conflict:
+        return JsonResponse({"error": str(conflict)}, status=409)
     answer = {"url": reverse("upload", args=[upload.pk]), "finish": reverse("upload_finish", args=[upload.pk])}
     return JsonResponse(answer | {"offset": 0, "chunk_bytes": CHUNK_BYTES}, status=201)
 
@@ -73,7 +75,7 @@ def upload_one(request: HttpRequest, upload_id: UUID) -> HttpResponse:
 @require_POST
 def upload_end(request: HttpRequest, upload_id: UUID) -> HttpResponse:
     try:
-        dataset = upload_finish(owner=_user(request), upload_id=upload_id)
+        dataset = upload_finish(owner=_user(request), upload_id=upload_id, name=request.POST.get("name", "").replace("\0", ""))
     except Upload.DoesNotExist:
         return JsonResponse({"error": "This upload was cancelled. Upload the file again."}, status=404)
     except Conflict as conflict:
@@ -81,6 +83,13 @@ def upload_end(request: HttpRequest, upload_id: UUID) -> HttpResponse:
     except DataError as error:
         return JsonResponse({"error": str(error)}, status=422)
     return JsonResponse({"url": reverse("dataset_mapping", args=[dataset.pk])}, status=201)
+
+
+@require_POST
+def upload_discard(request: HttpRequest, upload_id: UUID) -> HttpResponse:
+    """Cancel from a page, where no form can send DELETE."""
+    upload_cancel(owner=_user(request), upload_id=upload_id)
+    return redirect("dataset_upload")
 
 
 def _state(upload: Upload, *, status: int = 200) -> JsonResponse:
