@@ -6,6 +6,7 @@ become a column for each of their most frequent values and one for all others. N
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,24 +60,33 @@ def features(table: SideTable, ids: pl.Series) -> Features:
     return Features(matrix, tuple(names), float(known.mean()), len(table) - int(known.sum()))
 
 
+def features_of(tables: Sequence[SideTable], ids: pl.Series) -> Matrix | None:
+    """The attributes of ``ids`` that all ``tables`` give, side by side, float32 [n, f]; None where f would be 0."""
+    matrices = [matrix for table in tables if (matrix := features(table, ids).matrix).shape[1]]
+    return np.concatenate(matrices, axis=1) if matrices else None
+
+
 def join(table: SideTable, ids: pl.Series) -> tuple[pl.DataFrame, np.ndarray[Any, np.dtype[np.bool_]]]:
     """The rows of the table in the order of ``ids``, with nulls where it has none, and where it has one, [n]."""
     known = ids.is_in(table.table[ID].implode()).to_numpy()
     return ids.alias(ID).to_frame().join(table.table, on=ID, how="left", maintain_order="left"), known
 
 
-def texts(table: SideTable, ids: pl.Series) -> list[str]:
-    """All text attributes of each id, joined by line breaks; empty where there is none.
+def texts_of(tables: Sequence[SideTable], ids: pl.Series) -> list[str]:
+    """All text attributes of each id in ``tables``, joined by line breaks; empty where there is none.
 
     Raises:
-        DataError: no attribute is text.
+        DataError: no id has a text.
     """
-    columns = [str(at) for at, attribute in enumerate(_attributes(table)) if attribute.type == "text"]
-    if not columns:
-        raise DataError("No attribute of this table is text.")
-    joined, _ = join(table, ids)
-    together = joined.select(pl.concat_str([pl.col(column) for column in columns], separator="\n", ignore_nulls=True))
-    return [text.strip() for text in together.to_series().to_list()]
+    columns: list[pl.Series] = []
+    for table in tables:
+        joined, _ = join(table, ids)
+        places = [str(at) for at, attribute in enumerate(_attributes(table)) if attribute.type == "text"]
+        columns += [joined[place].fill_null("").str.strip_chars() for place in places]
+    texts = ["\n".join(filter(None, row)) for row in zip(*columns, strict=True)]
+    if not any(texts):
+        raise DataError("No text describes any of these ids. Choose which columns of the table are free text, or leave texts out.")
+    return texts
 
 
 def _attributes(table: SideTable) -> tuple[Attribute, ...]:

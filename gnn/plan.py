@@ -98,6 +98,8 @@ class SearchPlan(_Frozen):
     budget: Budget = Budget()
     reward: Literal["hold_out", "k_fold"] = "hold_out"
     """k_fold: the mean over all folds of the protocol's cross-validation that do not test."""
+    text_model: str = Field(default="", max_length=300)
+    """The sentence-transformers model, by its name on the hub or its folder, that makes features of the items' texts; empty reads none."""
 
     @model_validator(mode="after")
     def _check(self) -> SearchPlan:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from gnn.attributes import join
+from gnn.attributes import features, join
 from gnn.interactions import Interactions
 from gnn.side_graphs import knowledge_graph, social_edges
 from gnn.sources.side import ID, AttributesMapping, SideTable
@@ -18,6 +20,32 @@ def describe_side(tables: list[tuple[str, SideTable]], interactions: Interaction
     ]
 
 
+@dataclass(frozen=True)
+class Described:
+    """What the side tables of a dataset say of its users and items."""
+
+    user_width: int
+    """Numbers that attributes give for each user; 0 without."""
+    item_width: int
+    """Those for each item; texts are not among them."""
+    item_texts: tuple[str, ...]
+    """Attributes of items that are free text, and that some item has."""
+
+    @classmethod
+    def by(cls, side: Iterable[Mapping[str, Any]]) -> Described:
+        """Read what :func:`describe_side` wrote."""
+        widths = {"user_attributes": 0, "item_attributes": 0}
+        texts: list[str] = []
+        for entry in side:
+            if entry["kind"] in widths:
+                filled = [attribute for attribute in entry["attributes"] if attribute["coverage"] > 0]
+                plain = sum(attribute["type"] != "text" for attribute in filled)
+                widths[entry["kind"]] += entry.get("features", plain)  # datasets that were read before did not count them
+                if entry["kind"] == "item_attributes":
+                    texts += [attribute["name"] for attribute in filled if attribute["type"] == "text"]
+        return cls(widths["user_attributes"], widths["item_attributes"], tuple(texts))
+
+
 def _describe(table: SideTable, links: SideTable | None, interactions: Interactions) -> dict[str, Any]:
     if isinstance(table.mapping, AttributesMapping):
         ids = interactions.item_ids if table.mapping.kind == "item_attributes" else interactions.user_ids
@@ -27,7 +55,12 @@ def _describe(table: SideTable, links: SideTable | None, interactions: Interacti
             for at, attribute in enumerate(table.mapping.attributes)
         ]
         known_rows = int(table.table[ID].is_in(ids.implode()).sum())
-        return {"coverage": float(known.mean()), "unknown": len(table) - known_rows, "attributes": filled}
+        return {
+            "coverage": float(known.mean()),
+            "unknown": len(table) - known_rows,
+            "attributes": filled,
+            "features": len(features(table, ids).names),
+        }
     if table.mapping.kind == "social":
         edges = social_edges(table, interactions.user_ids)
         return {"coverage": edges.coverage, "edges": len(edges.source), "unknown": edges.unknown, "loops": edges.loops}

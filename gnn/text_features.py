@@ -1,20 +1,18 @@
 """From the texts of items or users to node features, through a pretrained language model; an optional part of the library.
 
-Only this needs what ``requirements-text.txt`` lists. What was computed once is kept in files named after the content that went in.
+Only ``SentenceEncoder`` needs what ``requirements-text.txt`` lists: vectors that were computed once can be kept under their
+``content_key`` and are used without it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save
 
 from gnn.errors import GnnError
 
@@ -29,9 +27,6 @@ class TextModelMissing(GnnError):
 class Encoder(Protocol):
     """Turns texts into vectors."""
 
-    identity: str
-    """Equal for encoders that give equal vectors; part of what the cache goes by."""
-
     def encode(self, texts: Sequence[str]) -> Matrix:
         """One row for each text, float32 [n, d]."""
         ...
@@ -40,8 +35,8 @@ class Encoder(Protocol):
 class SentenceEncoder:
     """A model of sentence-transformers, by its name on the hub or the folder that holds it."""
 
-    def __init__(self, model: str) -> None:
-        """Load the model.
+    def __init__(self, model: str, device: str = "cpu") -> None:
+        """Load the model, whose weights must be safetensors: nothing of it may run code.
 
         Raises:
             TextModelMissing: sentence-transformers is not installed, or the model is not there.
@@ -51,22 +46,33 @@ class SentenceEncoder:
         except ImportError as error:
             raise TextModelMissing("Text features need sentence-transformers: pip install -r requirements-text.txt.") from error
         try:
-            self._model = SentenceTransformer(model, device="cpu", trust_remote_code=False)
+            self._model = SentenceTransformer(model, device=device, trust_remote_code=False, model_kwargs={"use_safetensors": True})
         except (OSError, ValueError) as error:
             raise TextModelMissing(
                 f"The language model {model!r} cannot be loaded ({error}). Give its name on the hub, or a folder that holds it."
             ) from error
-        self.identity = _folder_digest(Path(model)) if Path(model).is_dir() else model
 
     def encode(self, texts: Sequence[str]) -> Matrix:
         vectors = self._model.encode(list(texts), convert_to_numpy=True, show_progress_bar=False)
         return np.asarray(vectors, dtype=np.float32)
 
 
-def text_features(texts: Sequence[str], encoder: Encoder, cache: Path) -> Matrix:
-    """A vector for each text, float32 [n, d]; an empty text has zeros. Equal texts are encoded once.
+def model_identity(model: str) -> str:
+    """What tells models apart: a folder's content, or the name on the hub. Needs neither the model nor the package to be there."""
+    return _folder_digest(Path(model)) if Path(model).is_dir() else model
 
-    ``cache`` is a folder; the result is kept there under a hash of the encoder and the texts.
+
+def content_key(model: str, texts: Sequence[str]) -> str:
+    """A hash, 64 hexadecimal digits, of everything that the vectors of ``texts`` depend on."""
+    digest = hashlib.sha256(model_identity(model).encode())
+    for text in texts:
+        encoded = text.encode()
+        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return digest.hexdigest()
+
+
+def text_features(texts: Sequence[str], encoder: Encoder) -> Matrix:
+    """A vector for each text, float32 [n, d]; an empty text has zeros. Equal texts are encoded once.
 
     Raises:
         ValueError: all texts are empty.
@@ -74,34 +80,21 @@ def text_features(texts: Sequence[str], encoder: Encoder, cache: Path) -> Matrix
     places = {text: at for at, text in enumerate(dict.fromkeys(text for text in texts if text))}
     if not places:
         raise ValueError("All texts are empty, so there is nothing to encode.")
-    vectors = _cached(list(places), encoder, cache)
+    vectors = encoder.encode(list(places))
     matrix = np.zeros((len(texts), vectors.shape[1]), dtype=np.float32)
     filled = [at for at, text in enumerate(texts) if text]
     matrix[filled] = vectors[[places[texts[at]] for at in filled]]
     return matrix
 
 
-def _cached(texts: list[str], encoder: Encoder, cache: Path) -> Matrix:
-    file = cache / f"{_digest(encoder.identity, texts)}.safetensors"
-    try:
-        return load_file(file)["vectors"]
-    except (FileNotFoundError, SafetensorError, KeyError):
-        pass  # never computed, or damaged: compute it
-    vectors = np.ascontiguousarray(encoder.encode(texts), dtype=np.float32)
-    cache.mkdir(parents=True, exist_ok=True)
-    # Written aside and renamed, so that another process never reads half a file.
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
-        save_file({"vectors": vectors}, Path(folder) / file.name)
-        os.replace(Path(folder) / file.name, file)
-    return vectors
+def pack_features(matrix: Matrix) -> bytes:
+    """The features as a safetensors document."""
+    return save({"vectors": np.ascontiguousarray(matrix)})
 
 
-def _digest(identity: str, texts: list[str]) -> str:
-    digest = hashlib.sha256(identity.encode())
-    for text in texts:
-        encoded = text.encode()
-        digest.update(len(encoded).to_bytes(8, "big") + encoded)
-    return digest.hexdigest()
+def unpack_features(document: bytes) -> Matrix:
+    """What ``pack_features`` wrote."""
+    return load(document)["vectors"]
 
 
 def _folder_digest(folder: Path) -> str:

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from django.db import transaction
 
+from gnn.catalogue.inputs import feature_sizes
 from gnn.catalogue.rules import catalogue_rules
 from gnn.meta_features import MetaFeatures
 from gnn.plan import SearchPlan
@@ -22,6 +23,7 @@ from searchworker.rungs import is_promoted
 from webapp.enums import ArmName, RunState, SearchState
 from webapp.models import Arm, Search, Trial
 from webapp.selectors import rounds as round_selectors
+from webapp.selectors.dataset_attributes import dataset_described
 from webapp.services import finalists, searches
 
 RANDOM_ARM = 1
@@ -101,7 +103,8 @@ def _play(
     wanted = divided(slots, open_arms, search.planned_trials)
     by_hand = [outcome for trial, reward in round_selectors.only_by_hand(search, told) if (outcome := _outcome(trial, reward))]
     profile = search.dataset.profile
-    rules = catalogue_rules(plan.constraints, profile["users"], profile["items"], profile["pairs"])
+    sizes = feature_sizes(dataset_described(search.dataset), plan)
+    rules = catalogue_rules(plan.constraints, profile["users"], profile["items"], profile["pairs"], **sizes)
     space = _space(json.dumps(search.space))
     number = round_selectors.last_number(search) if slots > 0 else 0
     proposed: list[searches.NewTrial] = []

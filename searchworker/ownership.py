@@ -10,9 +10,10 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from gnn.errors import Diverged, GnnError, OutOfMemory
+from gnn.text_features import TextModelMissing
 from searchworker.heartbeat import Heartbeat
 from webapp.enums import Failure
-from webapp.services import runs
+from webapp.services import runs, searches
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,9 @@ def ownership(run: runs.Run) -> Iterator[None]:
         runs.run_fail(run, failure=Failure.OUT_OF_MEMORY, message=str(error))
     except Diverged as error:
         runs.run_fail(run, failure=Failure.DIVERGED, message=str(error))
+    except TextModelMissing as error:
+        # The same for all its runs, so none of them is to blame.
+        searches.search_break_off(search_id=run.search_id, message=str(error))
     except GnnError as error:
         runs.run_fail(run, failure=Failure.ERROR, message=str(error))
     except Exception as error:

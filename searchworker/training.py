@@ -20,6 +20,7 @@ from gnn.space import Architecture
 from gnn.train import EpochReport
 from searchworker.celery import device_name, draining
 from searchworker.checkpoint import pack, unpack
+from searchworker.features import features_hash, node_features
 from searchworker.ownership import Abandoned, GivenBack
 from searchworker.prepared import PreparedCache, PreparedData
 from searchworker.reward import validation_measures
@@ -223,8 +224,15 @@ class _FoldReporter:
 
 def prepared_data(run: runs.Run, protocol: Protocol, share: float = 1.0) -> PreparedData:
     """The split and graph of a run's dataset, kept between the runs of this process."""
-    dataset = run.search.dataset
-    return _prepared.get(dataset.data_blob, protocol, lambda: dataset_interactions(dataset), share)
+    search, dataset = run.search, run.search.dataset
+    return _prepared.get(
+        dataset.data_blob,
+        protocol,
+        lambda: dataset_interactions(dataset),
+        share,
+        features=features_hash(search),
+        describe=partial(node_features, search),
+    )
 
 
 def _read_blob(name: str) -> bytes | None:

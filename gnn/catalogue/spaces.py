@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gnn.catalogue.choices import ITEM_BIASES
+from gnn.catalogue.choices import INPUTS, ITEM_BIASES
 from gnn.catalogue.entries import CATALOGUE
 from gnn.errors import SpaceError
 from gnn.space import Choice, DecisionSpec, SearchSpace
@@ -101,6 +101,8 @@ PRESETS: dict[str, dict[str, tuple[Choice, ...]]] = {
         "temperature": (0.05, 0.1, 0.15, 0.2, 0.3, 0.4),
         "learning_rate": (0.002, 0.005, 0.01, 0.02),
     },
+    # For datasets with attributes: without them it is the demo.
+    "attributes": _DEMO | {"inputs": INPUTS},
     "full": {entry.name: entry.offered for entry in CATALOGUE.values() if not entry.needs_attributes},
 }
 """Named starting points: decision name -> ticked choices."""

@@ -18,6 +18,8 @@ def describe(architecture: Architecture) -> str:
         words.append(LABELS[str(activation)] if activation != "identity" else "")
         layers.append(" ".join(word for word in words if word))
     parts = [f"d{choice_text(architecture.get('node_dim', CATALOGUE['node_dim'].default))}"]
+    if (inputs := str(architecture.get("inputs", "ids"))) != "ids":
+        parts.append(LABELS[inputs])
     if "edge_dim" in architecture and architecture["edge_dim"]:
         parts.append(f"edge {choice_text(architecture['edge_dim'])}")
     parts.append(" → ".join(layers))

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from gnn.attributes import MAX_LEVELS, features, texts
+from gnn.attributes import MAX_LEVELS, features, features_of, texts_of
 from gnn.errors import DataError
 from gnn.graph import build_graph
 from gnn.side_graphs import knowledge_graph, social_edges
@@ -91,9 +91,24 @@ def test_a_constant_number_is_zero_and_far_ones_are_clipped() -> None:
     assert not matrix[:, 0].any() and matrix[99, 1] == 5
 
 
-def test_text_is_joined_to_the_ids() -> None:
-    table = read_text(MOVIES, "item_attributes", "movies.csv")
-    assert texts(table, pl.Series(["m2", "zzz", "m3"])) == ["another long text about that film", "", ""]
+def test_several_tables_stand_side_by_side() -> None:
+    colours = read_text("item_id,colour\na,red\nb,blue\nc,red\n", "item_attributes")
+    sizes = read_text("item_id,size\nb,1.5\na,2.5\n", "item_attributes")
+    nothing = read_text("item_id,colour\nx,red\ny,blue\n", "item_attributes")
+    found = features_of([colours, nothing, sizes], pl.Series(["a", "b"]))
+    assert found is not None and found.tolist() == [[0, 1, 1], [1, 0, -1]]
+    assert features_of([nothing], pl.Series(["a", "b"])) is None
+    assert features_of([], pl.Series(["a", "b"])) is None
+
+
+def test_texts_of_all_tables_are_joined_to_the_ids() -> None:
+    film = read_text(MOVIES, "item_attributes", "movies.csv")
+    more = read_text("item_id,review\nm3, what a long and slow film \nm2,as bad as it can be\nm5,\n", "item_attributes")
+    found = texts_of([film, more], pl.Series(["m2", "zzz", "m3"]))
+    assert found == ["another long text about that film\nas bad as it can be", "", "what a long and slow film"]
+    for tables in ([film], []):
+        with pytest.raises(DataError, match="No text describes any of these ids"):
+            texts_of(tables, pl.Series(["zzz", "m3"]))
 
 
 def test_features_fit_the_graph() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -38,6 +40,7 @@ def network(graph, seed=0, **decisions):
 @given(seed=st.integers(0, 2**32 - 1))
 def test_every_sampled_architecture_builds_and_trains_a_step(preset, seed, planted):
     _, graph, valid = planted
+    graph = replace(graph, item_features=torch.rand(graph.n_items, 3))
     architecture = preset_space(preset).sample(np.random.default_rng(seed))
     model = build_model(architecture, graph, 0)
     before = model.nodes.detach().clone()

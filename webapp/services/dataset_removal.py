@@ -43,7 +43,7 @@ def dataset_delete(*, dataset_id: int, with_searches: bool = False) -> None:
         if states and not with_searches:
             raise Conflict(f"{len(states)} search(es) use “{dataset.name}”. They can only be deleted together.")
         names = blob_names(Dataset.objects.filter(pk=dataset.pk)) | blob_names(DatasetFile.objects.filter(dataset=dataset))
-        names |= blob_names(Trial.objects.filter(search__dataset=dataset))
+        names |= blob_names(Trial.objects.filter(search__dataset=dataset)) | blob_names(Search.objects.filter(dataset=dataset))
         unfinished = list(Upload.objects.filter(dataset=dataset, blob__isnull=False).values_list("blob_id", flat=True))
         Upload.objects.filter(dataset=dataset).delete()
         Blob.objects.filter(pk__in=unfinished).delete()

@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 
 from gnn.catalogue import check_trainable
 from gnn.catalogue.canonical import canonical
+from gnn.catalogue.inputs import feature_sizes, space_on
 from gnn.catalogue.rules import check_constraints
 from gnn.errors import SpaceError
 from gnn.plan import Budget, Constraints, SearchPlan
@@ -22,6 +23,7 @@ from gnn.space import Architecture, SearchSpace
 from webapp.enums import ACTIVE_SEARCH_STATES, ENDED_RUN_STATES, IN_FLIGHT_RUN_STATES, ArmName, DatasetState, RunState, SearchState
 from webapp.models import Arm, Baseline, ControllerReport, Dataset, FinalistRun, Search, Trial, TrialRung
 from webapp.queue import ADVANCE_SEARCH, RUN_BASELINE, RUN_TRIAL, enqueue_on_commit
+from webapp.selectors.dataset_attributes import dataset_described
 from webapp.selectors.rounds import last_number, plan_of, rung_before
 from webapp.services.baselines import BASELINES
 from webapp.services.blob_release import blobs_let_go
@@ -63,16 +65,21 @@ def search_start(
     Pressing Start twice with the same ``start_token`` gives the same search.
 
     Raises:
-        SpaceError: the space cannot be trained, or a number is out of range; ``field`` names it.
+        SpaceError: the space cannot be trained, or not on this dataset, or a number is out of range; ``field`` names it.
         Conflict: the dataset is not READY, or another search was started with ``start_token``.
     """
+    if dataset.state != DatasetState.READY:
+        raise Conflict(f"Dataset '{dataset.name}' is {dataset.get_state_display().lower()}; a search needs a ready one.")
     check_trainable(space)
     plan = plan or SearchPlan()
     if controller == "random":
         plan = plan.model_copy(update={"random_arm": False})  # it is that arm already
     plan.check(protocol)
+    described = dataset_described(dataset)
+    space = space_on(space, described, plan)
     if plan.constraints != Constraints():
-        check_constraints(space, plan.constraints, dataset.profile["users"], dataset.profile["items"], dataset.profile["pairs"])
+        users, items, pairs = (dataset.profile[name] for name in ("users", "items", "pairs"))
+        check_constraints(space, plan.constraints, users, items, pairs, **feature_sizes(described, plan))
     if controller not in CONTROLLER_NAMES:
         raise SpaceError(f"There is no controller '{controller}'; choose from {', '.join(CONTROLLER_NAMES)}.", field="controller")
     for field, value, low, high in (
@@ -86,8 +93,6 @@ def search_start(
         raise SpaceError(f"Dataset '{dataset.name}' has no times, so it cannot be split by time.", field="split")
     if protocol.split == "predefined" and dataset.profile.get("parts", ...) is None:
         raise SpaceError(f"Dataset '{dataset.name}' did not come divided into parts, so there is no given split.", field="split")
-    if dataset.state != DatasetState.READY:
-        raise Conflict(f"Dataset '{dataset.name}' is {dataset.get_state_display().lower()}; a search needs a ready one.")
     frozen = {
         "name": name,
         "dataset": dataset,

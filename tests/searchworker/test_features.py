@@ -1,0 +1,236 @@
+"""Attributes and texts in searches: what workers train on, on a dataset where only attributes tell what new items are like."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.files.base import File
+from django.core.files.storage import default_storage
+from django.db import connection
+
+from gnn import sources
+from gnn.catalogue import build_space
+from gnn.errors import SpaceError
+from gnn.plan import Constraints, SearchPlan
+from gnn.protocol import Protocol
+from gnn.sources.mapping import Mapping
+from gnn.sources.side import side_mapping
+from gnn.text_features import pack_features, unpack_features
+from searchworker import features, training
+from searchworker.prepared import PreparedCache
+from tests.searchworker.searching import run_everything, start
+from tests.text_model import HAS_LIBRARY, HAS_MODEL, WITHOUT_MODEL, model_folder
+from webapp.enums import FileKind, RunState, SearchState
+from webapp.models import Blob, Dataset, Search
+from webapp.services.dataset_removal import dataset_delete
+from webapp.services.datasets import ImportFile, dataset_import
+
+pytestmark = pytest.mark.django_db
+
+GROUPS, USERS, OLD, NEW = 4, 48, 24, 12
+"""Users like the items of their group; old items are in training, new ones are validated and tested on alone."""
+WORDS = ("a story of space ships and rockets", "how to bake bread and cakes", "songs for piano and violin", "football teams and their cups")
+
+
+TYPES = {"group": "categorical", "tags": "multi", "size": "numeric", "plot": "text"}
+
+
+def planted_dataset(*described_by: str) -> Dataset:
+    """Interactions with a given split: all old items of a user's group train, one new one validates, and the others test.
+
+    Items have the attributes ``described_by``, and where that is all of them users have one too.
+    """
+    generator = np.random.default_rng(5)
+    rows: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
+    for user in range(USERS):
+        group = user % GROUPS
+        rows["train"] += [f"u{user},i{item}" for item in range(group, OLD, GROUPS)]
+        new = range(OLD + group, OLD + NEW, GROUPS)
+        rows["valid"].append(f"u{user},i{new[0]}")
+        rows["test"] += [f"u{user},i{item}" for item in new[1:]]
+    items = ["item_id,group,tags,size,plot"]
+    for item in range(OLD + NEW):
+        group = item % GROUPS
+        items.append(f"i{item},g{group},t{group}|t{generator.integers(9)}x,{generator.random():.3f},{WORDS[group]} part {item}")
+    users = ["user_id,club", *(f"u{user},c{user % GROUPS}" for user in range(USERS))]
+    parts = {part: ("user,item\n" + "\n".join(lines) + "\n").encode() for part, lines in rows.items()}
+    attributes = {"kind": "item_attributes", "delimiter": ",", "has_header": True, "id": "item_id"}
+    chosen = [{"column": name, "name": name, "type": TYPES[name]} for name in described_by or TYPES]
+    described = side_mapping(attributes | {"attributes": chosen})
+    clubs = side_mapping(
+        attributes | {"kind": "user_attributes", "id": "user_id", "attributes": [{"column": "club", "name": "club", "type": "categorical"}]}
+    )
+    further = [
+        ImportFile(FileKind.INTERACTIONS, f"{part}.csv", file_of(parts[part]), mapping_of(parts[part], part)) for part in ("valid", "test")
+    ]
+    further.append(ImportFile(FileKind.ITEM_ATTRIBUTES, "items.csv", file_of("\n".join(items).encode()), described))
+    if not described_by:
+        further.append(ImportFile(FileKind.USER_ATTRIBUTES, "users.csv", file_of("\n".join(users).encode()), clubs))
+    return dataset_import(
+        owner=None, name="planted", filename="train.csv", file=file_of(parts["train"]), mapping=mapping_of(parts["train"], "train"),
+        further=further,
+    )  # fmt: skip
+
+
+def file_of(content: bytes) -> File[Any]:
+    return File(io.BytesIO(content), name="f.csv")
+
+
+def mapping_of(content: bytes, part: str) -> Mapping:
+    return sources.detect(file_of(content), "f.csv").mapping().model_copy(update={"part": part})
+
+
+PROTOCOL = Protocol(split="predefined", k=3, metric="recall", max_epochs=25, patience=25, finalists=1, finalist_seeds=1)
+NETWORK: dict[str, Any] = {"node_dim": (16,), "layers": (1,), "operator": ("lightgcn",), "learning_rate": (0.05,), "dropout": (0.0,)}
+THREE = build_space(NETWORK | {"inputs": ("ids", "features", "both")})
+FEATURES_ALONE = build_space(NETWORK | {"inputs": ("features",)})
+MODEL = "a/model-that-nobody-has"
+
+
+def reading(model: str = MODEL) -> SearchPlan:
+    return SearchPlan(random_arm=False, text_model=model)
+
+
+def start_planted(dataset: Dataset, **changes: Any) -> Search:
+    return start(**({"dataset": dataset, "space": THREE, "protocol": PROTOCOL, "controller": "random"} | changes))
+
+
+def test_attributes_place_items_that_nobody_has_used_yet() -> None:
+    dataset = planted_dataset()
+    assert dataset.state == "ready", dataset.message
+    search = run_everything(start_planted(dataset))
+    assert search.state == SearchState.FINISHED, search.message
+    reached = {trial.architecture["inputs"]: trial.scores["recall@3"] for trial in search.trials.all()}
+    assert set(reached) == {"ids", "features", "both"}
+    # A user has used 6 of 36 items. Chance puts the one that counts among the first 3 of the others for a tenth of the users.
+    assert reached["ids"] < 0.3
+    assert reached["features"] > 0.9
+    assert reached["both"] > reached["ids"] + 0.3
+    run = search.finalist_runs.get()
+    assert run.trial.architecture["inputs"] == "features"
+    baselines = [baseline.test_scores["recall@3"] for baseline in search.baselines.all()]
+    assert run.test_scores["recall@3"] > max(baselines) + 0.3
+
+
+def test_without_attributes_ids_are_the_only_inputs_and_each_network_is_trained_once() -> None:
+    space = build_space(NETWORK | {"inputs": ("ids", "features", "both"), "node_dim": (8, 16)})
+    search = run_everything(start(space=space, controller="random", planned_trials=9))
+    assert sorted((trial.architecture["inputs"], trial.architecture["node_dim"]) for trial in search.trials.all()) == [
+        ("ids", 8),
+        ("ids", 16),
+    ]
+    assert {trial.state for trial in search.trials.all()} == {RunState.COMPLETED}
+    with pytest.raises(SpaceError, match="'inputs' can only be features, but the dataset has no attributes"):
+        start(space=FEATURES_ALONE)
+
+
+def test_limits_count_what_projects_attributes() -> None:
+    """Ids are 16 * (48 + 36) + 36 = 1,380 numbers, and attributes add to them."""
+    plan = SearchPlan(random_arm=False, constraints=Constraints(max_parameters=1_400))
+    search = run_everything(start_planted(planted_dataset(), plan=plan, protocol=PROTOCOL.model_copy(update={"max_epochs": 1})))
+    assert {trial.architecture["inputs"]: trial.parameters for trial in search.trials.all()} == {"ids": 1_380, "features": 36 + 16 * WIDTH}
+
+
+WIDTH = 4 + 4 + 4 + 9 + 1
+"""Numbers of attributes: clubs of users; groups of items, the tags that say so, nine tags of chance, a size."""
+
+
+def test_the_hash_of_features_tells_contents_and_readings_apart() -> None:
+    whole, plain = planted_dataset(), planted_dataset("group", "tags")
+    assert features.features_hash(start_planted(whole, space=build_space(NETWORK))) == "", "no network would embed them"
+    hashes = [features.features_hash(start_planted(dataset)) for dataset in (whole, plain)]
+    same_again = planted_dataset("group", "tags")
+    assert features.features_hash(start_planted(same_again)) == hashes[1]
+    file = same_again.files.get(kind=FileKind.ITEM_ATTRIBUTES)
+    file.mapping["attributes"][0]["type"] = "multi"
+    file.save()
+    assert len({*hashes, features.features_hash(start_planted(same_again))}) == 3
+
+
+def test_prepared_data_are_kept_apart_by_their_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "_prepared", PreparedCache())
+    dataset = planted_dataset()
+    graphs = []
+    for space in (THREE, build_space(NETWORK), FEATURES_ALONE):
+        run = start_planted(dataset, space=space).baselines.select_related("search__dataset").first()
+        assert run is not None
+        graphs.append(training.prepared_data(run, PROTOCOL).training.graph)
+    assert graphs[0] is graphs[2]
+    assert graphs[0].item_features is not None and graphs[0].user_features is not None
+    assert (graphs[0].item_features.shape[1], graphs[0].user_features.shape[1]) == (WIDTH - 4, 4)
+    assert graphs[1].item_features is None and graphs[1].user_features is None
+
+
+def keep_groups_as_texts(search: Search) -> None:
+    """As if a language model had read of each item which group it is of."""
+    dataset = search.dataset
+    ids = training.dataset_interactions(dataset).item_ids
+    texts = features.texts_of(features.attribute_tables(dataset, FileKind.ITEM_ATTRIBUTES), ids)
+    groups = np.eye(GROUPS, dtype=np.float32)[[int(name[1:]) % GROUPS for name in ids]]
+    features.search_keep_texts(search, key=features.content_key(MODEL, texts), features=pack_features(groups))
+
+
+def test_a_worker_without_the_language_model_uses_what_another_read() -> None:
+    dataset = planted_dataset("plot")
+    keep_groups_as_texts(start_planted(dataset, space=FEATURES_ALONE, plan=reading()))
+    search = run_everything(start_planted(dataset, space=FEATURES_ALONE, plan=reading()))
+    assert search.state == SearchState.FINISHED, search.message
+    assert search.trials.get().scores["recall@3"] > 0.9
+    assert len(set(Search.objects.values_list("text_key", "text_blob"))) == 1
+
+
+def test_texts_that_cannot_be_read_end_the_search_with_the_reason(tmp_path: Any) -> None:
+    search = run_everything(start_planted(planted_dataset(), plan=reading(str(tmp_path))))
+    assert search.state == SearchState.FAILED
+    assert ("cannot be loaded" if HAS_LIBRARY else "pip install -r requirements-text.txt") in search.message
+    assert set(search.baselines.values_list("state", "failure")) == {(RunState.STOPPED, "")}
+    assert set(search.trials.values_list("state", flat=True)) <= {RunState.STOPPED}
+    other = run_everything(start_planted(search.dataset))
+    assert other.state == SearchState.FINISHED, "without texts the same dataset is searched as before"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_texts_are_read_once_by_workers_that_start_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    class Lengths:
+        def __init__(self, model: str, device: str) -> None:
+            assert model == MODEL
+
+        def encode(self, texts: list[str]) -> Any:
+            asked.append(len(texts))
+            return np.array([[len(text)] for text in texts], dtype=np.float32)
+
+    monkeypatch.setattr(features, "SentenceEncoder", Lengths)
+    dataset = planted_dataset("plot")
+    searches = [start_planted(dataset, space=FEATURES_ALONE, plan=reading()) for _ in range(4)]
+
+    def read(search: Search) -> str:
+        try:
+            return features.features_hash(search)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(read, searches))) == 1
+    assert asked == [OLD + NEW]
+    (name,) = set(Search.objects.values_list("text_blob", flat=True))
+    with default_storage.open(name) as file:
+        assert unpack_features(file.read()).shape == (OLD + NEW, 1)
+    Search.objects.update(state=SearchState.STOPPED)
+    dataset_delete(dataset_id=dataset.pk, with_searches=True)
+    assert not Blob.objects.filter(name=name).exists()
+
+
+@pytest.mark.skipif(not HAS_MODEL, reason=WITHOUT_MODEL)
+def test_a_language_model_places_items_by_their_texts() -> None:
+    search = run_everything(start_planted(planted_dataset("plot"), plan=reading(model_folder())))
+    assert search.state == SearchState.FINISHED, search.message
+    reached = {trial.architecture["inputs"]: trial.scores["recall@3"] for trial in search.trials.all()}
+    assert reached["ids"] < 0.3
+    assert reached["features"] > 0.9
+    assert len(search.text_blob) == 64
