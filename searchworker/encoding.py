@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,8 @@ class SpaceEncoding:
             self.offered[i, : len(decision.choices)] = True
         self.choices_of = [self.choices[i, : len(decision.choices)].numpy() for i, decision in enumerate(self.decisions)]
         """Slots of the choices of each decision, D arrays."""
+        self.first_choice = torch.tensor([0, *(len(choices) for choices in self.choices_of[:-1])]).cumsum(0)
+        """Where the choices of each decision begin among those of all [D]."""
         position = {decision.name: i for i, decision in enumerate(self.decisions)}
         self._conditions = [
             [(position[parent], self._allowed(position[parent], allowed)) for parent, allowed in decision.when]
@@ -78,3 +81,9 @@ class SpaceEncoding:
                 if choice != INACTIVE
             )
         )
+
+
+@lru_cache(maxsize=16)
+def space_encoding(space: SearchSpace) -> SpaceEncoding:
+    """The tables of a space; a controller is made anew for every round of its search, and the tables never change."""
+    return SpaceEncoding(space)

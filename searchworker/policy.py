@@ -30,13 +30,10 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Draw:
-    """B sampled rows [B, D], with the log-probability and entropy of each decision [B, D] and each choice [B, D, C]."""
+class Draw(Evaluation):
+    """B sampled rows [B, D] with what the policy says of them, and the probability of each choice [B, D, C]."""
 
     rows: Tensor
-    log_probs: Tensor
-    entropies: Tensor
-    values: Tensor
     probabilities: Tensor
 
 
@@ -54,7 +51,8 @@ class Policy(nn.Module):
         super().__init__()
         self.encoding = encoding
         decisions = len(encoding.decisions)
-        self.choice = nn.Parameter(_uniform(generator, decisions, encoding.width, HIDDEN))
+        self.choice = nn.Parameter(_uniform(generator, decisions, encoding.width, HIDDEN)[encoding.offered])
+        """One row for each choice of each decision; padding would be stored with every state."""
         self.decision = nn.Parameter(_uniform(generator, decisions, HIDDEN))
         self.head = nn.Parameter(torch.zeros(encoding.slots, HIDDEN))
         self.bias = nn.Parameter(torch.zeros(decisions, encoding.width))
@@ -63,60 +61,55 @@ class Policy(nn.Module):
 
     def evaluate(self, rows: Tensor) -> Evaluation:
         """Log-probabilities, entropies and values of given rows [B, D], with gradients."""
-        active = rows != INACTIVE
-        chosen = rows.clamp(min=0)
-        embedded = self.choice[torch.arange(rows.shape[1]), chosen] * active.unsqueeze(2)
-        before = embedded.cumsum(1) - embedded
-        hidden = torch.tanh(before + self.decision)
-        scores = torch.einsum("bdh,dch->bdc", hidden, self.head[self.encoding.choices]) + self.bias
-        bounded = LOGIT_BOUND * torch.tanh(scores / LOGIT_BOUND)
-        log_softmax = bounded.masked_fill(~self.encoding.offered, -torch.inf).log_softmax(-1)
-        return Evaluation(*self._columns(hidden, log_softmax, chosen, active), active)
+        return self._evaluation(rows, 1.0)[0]
 
     def sample(self, count: int, generator: torch.Generator, temperature: float = 1.0) -> Draw:
-        """Draw ``count`` independent architectures; a higher ``temperature`` flattens every decision.
+        """Draw ``count`` independent architectures; a higher ``temperature`` flattens every decision."""
+        with torch.no_grad():
+            rows = self._rows(count, generator, temperature)
+            evaluation, log_softmax = self._evaluation(rows, temperature)
+            return Draw(**vars(evaluation), rows=rows, probabilities=log_softmax.exp() * evaluation.active.unsqueeze(2))
 
-        The arithmetic of :meth:`evaluate` in numpy, whose calls cost a fraction of torch's on arrays this small.
-        """
+    def _rows(self, count: int, generator: torch.Generator, temperature: float) -> Tensor:
+        """Sampled rows [count, D], in numpy, whose calls cost a fraction of torch's on arrays this small."""
         encoding = self.encoding
-        choice, decision, head, bias, value = (
-            weights.detach().numpy() for weights in (self.choice, self.decision, self.head, self.bias, self.value)
-        )
-        shape = (count, len(encoding.decisions))
-        # The choice with the smallest E_c / p_c, E_c exponential, is c with probability p_c.
-        race = torch.empty(*reversed(shape), encoding.width).exponential_(generator=generator).clamp(min=1e-30).log().numpy()
-        rows = np.full(shape, INACTIVE)
-        log_probs, entropies, values = (np.zeros(shape, dtype=np.float32) for _ in range(3))
-        probabilities = np.zeros((*shape, encoding.width), dtype=np.float32)
+        choice, decision, head, bias = (weights.detach().numpy() for weights in (self.choice, self.decision, self.head, self.bias))
+        # The choice with the smallest E_c / p_c, E_c exponential, is c with probability p_c; p_c need not be normalised.
+        race = torch.empty(len(encoding.decisions), count, encoding.width)
+        race = race.exponential_(generator=generator).clamp(min=1e-30).log().numpy()
+        rows = np.full((count, len(encoding.decisions)), INACTIVE)
         before = np.zeros((count, HIDDEN), dtype=np.float32)
-        for i, choices in enumerate(encoding.choices_of):
+        for i, (choices, first) in enumerate(zip(encoding.choices_of, encoding.first_choice.tolist(), strict=True)):
             active = encoding.active(i, rows)
             if not active.any():
                 continue
-            hidden = np.tanh(before + decision[i])
-            scores = hidden @ head[choices].T + bias[i, : len(choices)]
-            logits = LOGIT_BOUND * np.tanh(scores / LOGIT_BOUND) / temperature
-            log_softmax = logits - np.log(np.exp(logits).sum(1, keepdims=True))  # bounded logits cannot overflow
-            chosen = (log_softmax - race[i, :, : len(choices)]).argmax(1)
-            softmax = np.exp(log_softmax)
+            scores = np.tanh(before + decision[i]) @ head[choices].T + bias[i, : len(choices)]
+            logits = np.tanh(scores / LOGIT_BOUND) * (LOGIT_BOUND / temperature)
+            chosen = (logits - race[i, :, : len(choices)]).argmax(1)
             rows[:, i] = np.where(active, chosen, INACTIVE)
-            log_probs[:, i] = active * log_softmax[np.arange(count), chosen]
-            entropies[:, i] = active * -(softmax * log_softmax).sum(1)
-            values[:, i] = active * (hidden @ value[:-1] + value[-1])
-            probabilities[:, i, : len(choices)] = active[:, None] * softmax
-            before += active[:, None] * choice[i, chosen]
-        return Draw(*(torch.from_numpy(columns) for columns in (rows, log_probs, entropies, values, probabilities)))
+            before += active[:, None] * choice[first + chosen]
+        return torch.from_numpy(rows)
 
-    def _columns(self, hidden: Tensor, log_softmax: Tensor, chosen: Tensor, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Log-probability, entropy and value of each decision [B, D], 0 where not active."""
+    def _evaluation(self, rows: Tensor, temperature: float) -> tuple[Evaluation, Tensor]:
+        """Also the log-probability of every choice [B, D, C]."""
+        active = rows != INACTIVE
+        chosen = rows.clamp(min=0)
+        embedded = self.choice[self.encoding.first_choice + chosen] * active.unsqueeze(2)
+        before = embedded.cumsum(1) - embedded
+        hidden = torch.tanh(before + self.decision)
+        scores = torch.einsum("bdh,dch->bdc", hidden, self.head[self.encoding.choices]) + self.bias
+        bounded = LOGIT_BOUND / temperature * torch.tanh(scores / LOGIT_BOUND)
+        log_softmax = bounded.masked_fill(~self.encoding.offered, -torch.inf).log_softmax(-1)
         log_probs = log_softmax.gather(2, chosen.unsqueeze(2)).squeeze(2)
         values = hidden @ self.value[:-1] + self.value[-1]
         zero = torch.zeros(())
-        return (
-            torch.where(active, log_probs, zero),
-            torch.where(active, _entropy(log_softmax), zero),
-            torch.where(active, values, zero),
+        evaluation = Evaluation(
+            log_probs=torch.where(active, log_probs, zero),
+            entropies=torch.where(active, _entropy(log_softmax), zero),
+            values=torch.where(active, values, zero),
+            active=active,
         )
+        return evaluation, log_softmax
 
 
 def _uniform(generator: torch.Generator, *shape: int) -> Tensor:

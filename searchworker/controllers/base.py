@@ -17,9 +17,10 @@ import numpy as np
 
 from gnn.space import PLAIN_RULES, Architecture, Choice, SearchSpace, SpaceRules
 from searchworker.checkpoint import StateError
+from searchworker.controllers.table import Table
 from searchworker.standing import Standings
 
-VERSION = 2
+VERSION = 3
 """Of the state; it changes with what the state means."""
 RANDOM_TRIES = 64
 """Random draws before the space is walked for an architecture that may still be proposed."""
@@ -74,11 +75,8 @@ class Controller(ABC):
         self.exhausted = False
         """Nothing is left that may be proposed."""
         self._generator = np.random.default_rng(seed)
-        # By number of the architecture, in the order they came; 17 bytes each let the state grow slowly.
-        self._rungs: dict[int, int] = {}
-        """Rungs told of every architecture proposed or observed."""
-        self._rewards: dict[int, float] = {}
-        """The latest reward of those, 0 before the first."""
+        self._table = Table()
+        """Every architecture proposed or observed."""
         self._n_told = 0
         self._standings = Standings()
 
@@ -117,7 +115,7 @@ class Controller(ABC):
         Raises:
             ValueError: proposals were made already, or a weight is out of range.
         """
-        if self._rungs:
+        if len(self._table):
             raise ValueError("Earlier searches can only be taken into account before the first proposal.")
         for architecture, weight in examples:
             if not 0 < weight <= 1:
@@ -153,9 +151,9 @@ class Controller(ABC):
         numbers = [self._number(outcome.architecture) for outcome in outcomes]
         told: dict[int, int] = {}
         for outcome, number in zip(outcomes, numbers, strict=True):
-            if not strangers and number not in self._rungs:
+            if not strangers and number not in self._table:
                 raise ValueError(f"{outcome.architecture} was not asked for by this search.")
-            following = told.get(number, self._rungs.get(number, 0))
+            following = told.get(number, self._table.told(number)[0])
             if outcome.rung != following:
                 raise ValueError(
                     f"Rung {outcome.rung} of {outcome.architecture} "
@@ -165,19 +163,18 @@ class Controller(ABC):
                 raise ValueError(f"The reward of {outcome.architecture} is {outcome.reward}, which is not finite.")
             told[number] = following + 1
         for outcome, number in zip(outcomes, numbers, strict=True):
-            self._standings.update(outcome.rung, outcome.reward, self._rewards[number] if outcome.rung else None)
+            self._standings.update(outcome.rung, outcome.reward, self._table.told(number)[1] if outcome.rung else None)
             self._n_told += outcome.rung == 0
-            self._rungs[number] = outcome.rung + 1
-            self._rewards[number] = float(outcome.reward)
+            self._table.tell(number, outcome.rung + 1, outcome.reward)
             if outcome.architecture in self.space:
                 self._learn(outcome, number)
 
     def _claim(self, architecture: Architecture) -> bool:
         """Note that ``architecture`` is proposed now; False if it was already, or may not be trained."""
         number = self._number(architecture)
-        if number in self._rungs or not self.rules.admits(architecture):
+        if number in self._table or not self.rules.admits(architecture):
             return False
-        self._rungs[number], self._rewards[number] = 0, 0.0
+        self._table.add(number)
         return True
 
     def _claim_random(self) -> Architecture | None:
@@ -228,15 +225,12 @@ class Controller(ABC):
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to continue exactly: JSON-able values, torch tensors and numpy arrays."""
-        n = len(self._rungs)
         return {
             "version": VERSION,
             "controller": self.name,
             "generator": self._generator.bit_generator.state,
             "exhausted": self.exhausted,
-            "numbers": np.fromiter(self._rungs, dtype=np.uint64, count=n),
-            "rungs": np.fromiter(self._rungs.values(), dtype=np.uint8, count=n),
-            "rewards": np.fromiter((self._rewards[number] for number in self._rungs), dtype=np.float64, count=n),
+            "table": self._table.state_dict(),
             "standings": self._standings.to_json(),
             "diagnostics": dict(self.diagnostics),
         }
@@ -254,10 +248,8 @@ class Controller(ABC):
             raise StateError(f"This state is of the controller '{state['controller']}', not '{self.name}'.")
         self._generator.bit_generator.state = state["generator"]
         self.exhausted = state["exhausted"]
-        numbers = state["numbers"].tolist()
-        self._rungs = dict(zip(numbers, state["rungs"].tolist(), strict=True))
-        self._rewards = dict(zip(numbers, state["rewards"].tolist(), strict=True))
-        self._n_told = sum(rungs > 0 for rungs in self._rungs.values())
+        self._table.load_state_dict(state["table"])
+        self._n_told = self._table.count_told()
         self._standings = Standings.from_json(state["standings"])
         self.diagnostics = dict(state["diagnostics"])
 

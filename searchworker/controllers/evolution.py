@@ -41,7 +41,7 @@ class Evolution(Controller):
             ancestor = self._ancestors.pop(0)
             if self._claim(ancestor):
                 return ancestor
-        if len(self._rungs) >= self.population and self._members:
+        if len(self._table) >= self.population and self._members:
             return self._claim_mutant(self._parent()) or self._claim_random()
         return self._claim_random()
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from gnn.space import PLAIN_RULES, Architecture, SearchSpace, SpaceRules
 from searchworker.controllers.base import Controller, Outcome, Proposal
 from searchworker.controllers.memory import Entry, Memory
-from searchworker.encoding import INACTIVE, SpaceEncoding
+from searchworker.encoding import INACTIVE, space_encoding
 from searchworker.policy import Draw, Policy
 
 USUAL_TRIALS = 100
@@ -29,7 +29,7 @@ ALARM = 0.5
 """Repeat rate above which the policy counts as collapsed."""
 ALARM_BOOST = 4.0
 """At full alarm the entropy bonus is this much larger, on top."""
-MARGINAL_SAMPLES = 256
+MARGINAL_SAMPLES = 64
 WARM_STEPS = 60
 WARM_ENTROPY = 0.6
 """Share of the uniform entropy below which earlier searches stop narrowing the policy."""
@@ -58,7 +58,7 @@ class LearnedController(Controller):
 
     def __init__(self, space: SearchSpace, seed: int, total: int, rules: SpaceRules = PLAIN_RULES) -> None:
         super().__init__(space, seed, total, rules)
-        self._encoding = SpaceEncoding(space)
+        self._encoding = space_encoding(space)
         self._torch_generator = torch.Generator().manual_seed(seed)
         self._policy = Policy(self._encoding, self._torch_generator)
         self._optimiser = self._new_optimiser()
@@ -102,8 +102,9 @@ class LearnedController(Controller):
     def _recall(self, architecture: Architecture, row: Tensor, log_probs: Tensor) -> None:
         """Answer a repeated draw from the table of rewards."""
         number = self._number(architecture)
-        if rungs := self._rungs.get(number):
-            self._latest.put(number, Entry(row, log_probs, self._rewards[number], rungs - 1))
+        rungs, reward = self._table.told(number)
+        if rungs:
+            self._latest.put(number, Entry(row, log_probs, reward, rungs - 1))
 
     def _behaviour(self, draw: Draw, i: int) -> dict[str, Any]:
         active = [(j, decision.name) for j, decision in enumerate(self._encoding.decisions) if draw.rows[i, j] >= 0]

@@ -48,7 +48,7 @@ def numpy_log_probs(policy: Policy, architecture: Architecture) -> dict[str, flo
         scores = LOGIT_BOUND * np.tanh(scores / LOGIT_BOUND)
         chosen = decision.choices.index(architecture[decision.name])
         log_probs[decision.name] = float(scores[chosen] - np.log(np.exp(scores).sum()))
-        before += weights["choice"][i, chosen]
+        before += weights["choice"][int(ENCODING.first_choice[i]) + chosen]
     return log_probs
 
 
@@ -107,13 +107,16 @@ def test_decisions_that_are_not_active_contribute_nothing() -> None:
     policy.evaluate(rows).log_probs.sum().backward()
     absent = (rows[0] == INACTIVE).nonzero().flatten()
     assert len(absent) == 4
-    for weights in (policy.bias, policy.decision, policy.choice):
+    choices = torch.cat([torch.arange(len(ENCODING.choices_of[i])) + ENCODING.first_choice[i] for i in absent])
+    assert len(policy.choice) == sum(len(decision.choices) for decision in LAYERED.decisions)
+    of_absent = [(policy.bias, absent), (policy.decision, absent), (policy.choice, choices)]
+    for weights, rows_of in of_absent:
         assert weights.grad is not None
-        assert not weights.grad[absent].any()
+        assert not weights.grad[rows_of].any()
     with torch.no_grad():
         before = policy.evaluate(rows)
-        for weights in (policy.bias, policy.decision, policy.choice):
-            weights[absent] += 5
+        for weights, rows_of in of_absent:
+            weights[rows_of] += 5
         after = policy.evaluate(rows)
     assert torch.equal(before.log_probs, after.log_probs)
     assert torch.equal(before.values, after.values)
