@@ -1,6 +1,7 @@
 """A large file of interactions from disk to READY through the real service and database, and from there to a worker's graph.
 
-Each step runs in a process of its own, so that its peak memory is its own.
+Each step runs in a process of its own, so that its peak memory is its own. ``--upload`` also sends the file to a web process, as a
+browser does, and measures what that adds and what memory it takes there.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from webapp.embedded import servers_held
 ROWS, QUICK_ROWS = 10_000_000, 1_000_000
 AIM_SECONDS, AIM_GIB = 60, 2.5
 AIM_COLD_SECONDS, AIM_CACHED_SECONDS = 15, 1
+AIM_UPLOAD_SECONDS, AIM_WEB_MIB = 30, 300
 AIM_LINEAR = 1.3
 """At most this many times the seconds a row when there are ten times as many rows."""
 _BLOCK_ROWS = 1_000_000
@@ -38,7 +40,7 @@ _BLOCK_ROWS = 1_000_000
 def main() -> None:
     chosen = options(__doc__ or "", _add_options)
     if chosen.step:
-        print(json.dumps({"plain": _plain, "ingest": _ingest, "prepare": _prepare}[chosen.step](chosen.argument)))
+        print(json.dumps({"plain": _plain, "ingest": _ingest, "prepare": _prepare, "upload": _upload}[chosen.step](chosen.argument)))
         return
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="recsmith-ingest-") as folder:
@@ -48,7 +50,7 @@ def main() -> None:
             subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], check=True)
             sizes = [QUICK_ROWS] if chosen.quick else [QUICK_ROWS, ROWS]
             for rows in sizes:
-                figures[f"{rows:_}"] = _measure(Path(folder) / f"{rows}.csv", rows)
+                figures[f"{rows:_}"] = _measure(Path(folder) / f"{rows}.csv", rows, upload=chosen.upload)
     last = figures[f"{sizes[-1]:_}"]
     per_row = [figures[f"{rows:_}"]["ready_seconds"] / rows for rows in sizes]
     figures["growth_per_row"] = round(per_row[-1] / per_row[0], 3)
@@ -59,21 +61,24 @@ def main() -> None:
         and last["graph_cold_seconds"] <= AIM_COLD_SECONDS * scale
         and last["graph_cached_seconds"] <= AIM_CACHED_SECONDS
         and figures["growth_per_row"] <= AIM_LINEAR
+        and (not chosen.upload or last["upload_adds_seconds"] <= AIM_UPLOAD_SECONDS * scale)
+        and (not chosen.upload or last["web_mib"] < AIM_WEB_MIB)
     )
     ratio = last["plain_read_seconds"] / last["ready_seconds"]
     report("ingest", figures=figures, peer="polars.read_csv, which validates and stores nothing", ratio=ratio, reached=reached)
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--step", choices=["plain", "ingest", "prepare"], help=argparse.SUPPRESS)
+    parser.add_argument("--upload", action="store_true", help="also send the file to a web process, as a browser does")
+    parser.add_argument("--step", choices=["plain", "ingest", "prepare", "upload"], help=argparse.SUPPRESS)
     parser.add_argument("--argument", help=argparse.SUPPRESS)
 
 
-def _measure(path: Path, rows: int) -> dict[str, Any]:
+def _measure(path: Path, rows: int, *, upload: bool) -> dict[str, Any]:
     write_synthetic(path, rows)
     plain, ingested = _run("plain", path), _run("ingest", path)
     prepared = _run("prepare", ingested["dataset"])
-    return {
+    figures = {
         "file_mb": round(path.stat().st_size / 1e6, 1),
         "plain_read_seconds": plain["seconds"],
         "ready_seconds": ingested["seconds"],
@@ -85,6 +90,10 @@ def _measure(path: Path, rows: int) -> dict[str, Any]:
         "graph_cached_seconds": prepared["cached"],
         "graph_gib": prepared["gib"],
     }
+    if upload:
+        sent = _run("upload", path)
+        figures |= {"upload_adds_seconds": sent["seconds"], "web_mib": sent["web_mib"], "web_mib_before": sent["web_mib_before"]}
+    return figures
 
 
 def _run(step: str, argument: object) -> dict[str, Any]:
@@ -145,6 +154,13 @@ def _prepare(dataset_id: str) -> dict[str, float]:
         seconds.append(time.perf_counter() - started)
         cpu.append(time.process_time() - used)
     return {"cold": round(seconds[0], 2), "cached": round(seconds[1], 4), "cpu": round(cpu[0], 2), "gib": _peak_gib()}
+
+
+def _upload(path: str) -> dict[str, Any]:
+    _application()
+    from benchmarks.upload import upload_measured  # noqa: PLC0415 - uses tables, which exist once Django is set up
+
+    return upload_measured(Path(path), Path(os.environ["RECSMITH_HOME"]))
 
 
 def _application() -> tuple[Any, Any]:
