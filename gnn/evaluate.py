@@ -52,6 +52,10 @@ class Targets:
     """Held-out items, ascending within a user, int64."""
 
 
+NO_TARGETS = Targets(np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(0, np.int64))
+"""Where nothing is held out."""
+
+
 def build_targets(interactions: Interactions, index: np.ndarray, graph: Graph, also_seen: Targets | None = None) -> Targets:
     """Collect the held-out items at ``index``, each once.
 

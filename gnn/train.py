@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from gnn.device import available_memory, pick_device
 from gnn.errors import Diverged, OutOfMemory
-from gnn.evaluate import EmbeddingScorer, Targets, evaluate_validation
+from gnn.evaluate import NO_TARGETS, EmbeddingScorer, Targets, evaluate_validation
 from gnn.graph import Graph
 from gnn.memory import MIB, estimate_bytes
 from gnn.metrics import ValidationScores
@@ -90,28 +92,66 @@ def fit(
         TrainError: the device is not available, or ``resume`` is not a snapshot of this training.
     """
     device = pick_device(config.device)
-    try:
-        if device.type != "cpu":
-            graph = graph.to(device)
-            model.graph = graph
-            model.to(device)
-        _check_memory(model, graph, device)
+    with _memory_errors(model, graph, device):
+        graph = _moved(model, graph, device)
         run = Trainer(model, graph, valid, config.seed, config.max_epochs)
         if resume is not None:
             run.restore(resume)
         while run.epoch < config.max_epochs and run.stale < config.patience:
             started = time.perf_counter()
-            loss = run.train_epoch()
-            if not math.isfinite(loss):
-                raise Diverged(f"The training loss became {loss} in epoch {run.epoch}.")
-            users, items = run.embeddings()
-            run.check_embeddings(users, items)
+            loss, users, items = _epoch(run)
             scores = evaluate_validation(EmbeddingScorer(users, items), graph, valid, config.cutoffs)
             run.note(scores, config.objective, time.perf_counter() - started)
             if on_epoch is not None and on_epoch(EpochReport(run.epoch, loss, scores, run.best_scores, run.seconds, run.snapshot)):
                 break
         run.load_best()
         return TrainResult(run.best_epoch, run.epoch, run.best_scores, run.seconds, EmbeddingScorer(*model.embeddings()))
+
+
+def refit(model: Recommender, graph: Graph, config: TrainConfig, epochs: int, on_epoch: Callable[[int], None]) -> EmbeddingScorer:
+    """Train ``model`` for as many epochs as validation chose before, on a graph that has all interactions, and keep the last weights.
+
+    The learning rate falls as it did in the training that chose: over ``config.max_epochs``. ``on_epoch`` is called with the
+    number of each epoch, from 1; it may raise, and its exception passes through unchanged.
+
+    Raises:
+        Diverged, OutOfMemory, TrainError: as :func:`fit` does.
+    """
+    device = pick_device(config.device)
+    with _memory_errors(model, graph, device):
+        graph = _moved(model, graph, device)
+        run = Trainer(model, graph, NO_TARGETS, config.seed, config.max_epochs)
+        for epoch in range(1, epochs + 1):
+            _, users, items = _epoch(run)
+            on_epoch(epoch)
+        return EmbeddingScorer(users, items)
+
+
+def _epoch(run: Trainer) -> tuple[float, Tensor, Tensor]:
+    """Train one epoch; its loss, and the embeddings of users and items after it."""
+    loss = run.train_epoch()
+    if not math.isfinite(loss):
+        raise Diverged(f"The training loss became {loss} in epoch {run.epoch}.")
+    users, items = run.embeddings()
+    run.check_embeddings(users, items)
+    return loss, users, items
+
+
+def _moved(model: Recommender, graph: Graph, device: torch.device) -> Graph:
+    """The graph on the device, where the model is then too, if training fits its memory."""
+    if device.type != "cpu":
+        graph = graph.to(device)
+        model.graph = graph
+        model.to(device)
+    _check_memory(model, graph, device)
+    return graph
+
+
+@contextmanager
+def _memory_errors(model: Recommender, graph: Graph, device: torch.device) -> Iterator[None]:
+    """Whatever says that memory ran out says so as OutOfMemory."""
+    try:
+        yield
     except (MemoryError, RuntimeError) as error:
         if is_out_of_memory(error):
             raise OutOfMemory(f"{model.parameter_count:,} parameters on {graph.n_edges:,} interactions do not fit {device}.") from error

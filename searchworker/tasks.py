@@ -13,6 +13,7 @@ from gnn.protocol import Protocol
 from gnn.space import Architecture
 from gnn.train import EpochReport
 from searchworker.advance import advance
+from searchworker.builds import build_version
 from searchworker.celery import app, device_name, draining
 from searchworker.ownership import Abandoned, ownership
 from searchworker.prepared import PreparedData
@@ -20,7 +21,7 @@ from searchworker.training import Checkpoints, prepared_data, train_on, train_tr
 from searchworker.trial import run_reference, score_on_test, train_architecture
 from webapp import queue
 from webapp.enums import SearchState
-from webapp.models import Baseline, FinalistRun, Search, Trial
+from webapp.models import Baseline, FinalistRun, ModelBuild, Search, Trial
 from webapp.services import baselines, datasets, finalists, previews, reaper, runs, searches
 from webapp.services.locks import INGEST, advisory_lock
 
@@ -104,8 +105,18 @@ def run_finalist(self: Task, run_id: int) -> None:
             test_scores=test.values,
             test_users=_per_user(test, protocol.objective),
             epochs=trained.epochs,
+            best_epoch=trained.best_epoch,
             train_seconds=trained.seconds,
         )
+
+
+@app.task(name=queue.BUILD_MODEL, bind=True)
+def build_model(self: Task, build_id: int) -> None:
+    build = runs.run_claim(ModelBuild, run_id=build_id, worker=_worker_name(self))
+    if build is None:
+        return
+    with ownership(build):
+        build_version(build)
 
 
 def _per_user(scores: TestScores, metric: str) -> bytes:

@@ -27,7 +27,7 @@ from searchworker.reward import validation_measures
 from searchworker.rungs import Rung
 from searchworker.trial import Trained, train_architecture
 from webapp.enums import ArmName, Ending
-from webapp.models import FinalistRun, Trial
+from webapp.models import FinalistRun, ModelBuild, Trial
 from webapp.selectors import rounds as round_selectors
 from webapp.selectors.datasets import dataset_interactions
 from webapp.services import runs, trials
@@ -136,7 +136,7 @@ def _train_trial(trial: Trial, data: PreparedData, protocol: Protocol, plan: Sea
     return train_on(trial, train)
 
 
-def train_on(run: Trial | FinalistRun, train: Callable[..., Trained]) -> Trained:
+def train_on(run: Trial | FinalistRun | ModelBuild, train: Callable[..., Trained]) -> Trained:
     """Call ``train`` with the run's checkpoint, and without where it has none that this version can read."""
     checkpoint = _read_blob(run.checkpoint_blob)
     try:

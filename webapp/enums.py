@@ -65,6 +65,25 @@ IN_FLIGHT_RUN_STATES = (RunState.QUEUED, RunState.RUNNING)
 ENDED_RUN_STATES = (RunState.COMPLETED, RunState.FAILED, RunState.STOPPED)
 
 
+class ModelState(models.TextChoices):
+    """The life of a version of a model."""
+
+    BUILDING = "building", "Building"
+    READY = "ready", "Ready"
+    PROMOTED = "promoted", "Promoted"
+    """The one of its model that is served."""
+    ARCHIVED = "archived", "Archived"
+    FAILED = "failed", "Failed"
+    """Its build ended without a model; the message says why."""
+
+
+class TrainedOn(models.TextChoices):
+    """The data of a version of a model; the values are those of ``gnn.bundle.document.TrainedOn``."""
+
+    TRAIN = "train", "Training part, as searched"
+    ALL = "all", "All data"
+
+
 class ArmName(models.TextChoices):
     """Who proposed a trial; arms share the space, the protocol and the workers, and learn nothing from each other."""
 

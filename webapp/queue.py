@@ -13,6 +13,7 @@ ADVANCE_SEARCH = "recsmith.advance_search"
 RUN_TRIAL = "recsmith.run_trial"
 RUN_BASELINE = "recsmith.run_baseline"
 RUN_FINALIST = "recsmith.run_finalist"
+BUILD_MODEL = "recsmith.build_model"
 REAP = "recsmith.reap"
 
 CONTROL_QUEUE = "control"
@@ -26,6 +27,7 @@ TASK_QUEUES = {
     RUN_TRIAL: TRIALS_QUEUE,
     RUN_BASELINE: TRIALS_QUEUE,
     RUN_FINALIST: TRIALS_QUEUE,
+    BUILD_MODEL: TRIALS_QUEUE,
 }
 """Every task and its queue: short work never waits behind training."""
 

@@ -13,7 +13,7 @@ from gnn.graph import build_graph
 from gnn.layers import OPERATORS
 from gnn.model import build_model
 from gnn.space import Architecture
-from gnn.train import TrainConfig, fit
+from gnn.train import EpochReport, TrainConfig, fit, refit
 from gnn.trainer import Trainer, schedule
 from tests.gnn.toy import BLOCK_ITEMS, HELD_OUT, planted_blocks, random_interactions
 
@@ -284,3 +284,23 @@ def test_cold_users_do_not_disturb_training():
 def test_a_config_that_makes_no_sense_is_refused(arguments):
     with pytest.raises(ValueError, match="but are|objective"):
         TrainConfig(**arguments)
+
+
+def test_a_refit_has_the_weights_of_as_many_epochs_of_a_fit() -> None:
+    """A refit walks the way of a fit that is not done yet: the same steps at the same learning rates."""
+    _, graph, valid = planted_blocks()
+    architecture = Architecture.of({"node_dim": 8, "layers": 1, "schedule": "cosine", "averaging": 0})
+    config = TrainConfig(max_epochs=6, patience=6, seed=3)
+    models = [build_model(architecture, graph, 3) for _ in range(2)]
+    last: list[torch.Tensor] = []
+
+    def keep(report: EpochReport) -> bool:
+        last[:] = models[0].embeddings()
+        return report.epoch == 4
+
+    fit(models[0], graph, valid, config, keep)
+    epochs: list[int] = []
+    scorer = refit(models[1], graph, config, 4, epochs.append)
+    assert epochs == [1, 2, 3, 4]
+    assert torch.equal(scorer.users, last[0])
+    assert torch.equal(scorer.items, last[1])

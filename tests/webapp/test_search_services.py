@@ -271,7 +271,7 @@ def test_the_search_waits_for_every_baseline_and_finalist(dataset: Dataset) -> N
     assert not searches.runs_all_ended(search)
     run = runs.run_claim(FinalistRun, run_id=trial.finalist_runs.get().pk, worker="here/1")
     assert run is not None
-    assert finalist_complete(run, valid_scores={}, test_scores={"ndcg@20": 0.4}, test_users=b"", epochs=3, train_seconds=1.0)
+    assert finalist_complete(run, valid_scores={}, test_scores={"ndcg@20": 0.4}, test_users=b"", epochs=3, best_epoch=2, train_seconds=1.0)
     assert searches.runs_all_ended(search)
 
 

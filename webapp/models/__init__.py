@@ -3,6 +3,7 @@
 from webapp.models.blobs import Blob, BlobPart
 from webapp.models.datasets import Dataset, DatasetFile
 from webapp.models.mapping_templates import MappingTemplate
+from webapp.models.models import Model, ModelBuild, ModelVersion, Promotion
 from webapp.models.previews import PreparationPreview
 from webapp.models.runs import Baseline, FinalistRun, LeasedRun
 from webapp.models.searches import Arm, ControllerReport, Search
@@ -23,7 +24,11 @@ __all__ = [
     "LeasedRun",
     "MappingTemplate",
     "PreparationPreview",
+    "Model",
+    "ModelBuild",
+    "ModelVersion",
     "Search",
+    "Promotion",
     "Space",
     "Trial",
     "TrialEpoch",

@@ -56,6 +56,8 @@ class FinalistRun(LeasedRun):
     trial = models.ForeignKey("webapp.Trial", on_delete=models.CASCADE, related_name="finalist_runs")
     seed = models.PositiveBigIntegerField()
     epochs = models.PositiveIntegerField(default=0)
+    best_epoch = models.PositiveIntegerField(null=True)
+    """The epoch that was tested; None for runs of before it was written down."""
     checkpoint_blob = models.CharField(max_length=64, blank=True)
     """Where to resume after a pause or a lost worker."""
     valid_scores = models.JSONField(default=dict)

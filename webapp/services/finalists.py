@@ -28,6 +28,7 @@ def finalist_complete(
     test_scores: Mapping[str, float],
     test_users: bytes,
     epochs: int,
+    best_epoch: int,
     train_seconds: float,
 ) -> bool:
     """End one seed of a finalist with its scores; False when it is no longer this attempt's."""
@@ -37,5 +38,6 @@ def finalist_complete(
         test_scores=dict(test_scores),
         test_users=test_users,
         epochs=epochs,
+        best_epoch=best_epoch,
         train_seconds=train_seconds,
     )

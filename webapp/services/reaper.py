@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from webapp.enums import ACTIVE_SEARCH_STATES, DatasetState, Failure, RunState
 from webapp.models import Dataset, Search
 from webapp.queue import ADVANCE_SEARCH, CONTROL_QUEUE, INGEST_DATASET, TRIALS_QUEUE, enqueue_on_commit, waiting_messages
-from webapp.services.runs import MAX_LOSSES, RUN_TASKS, RunModel, free_checkpoint
+from webapp.services.runs import CLAIMABLE_IN, MAX_LOSSES, RUN_TASKS, RunModel, free_checkpoint
 from webapp.services.uploads import uploads_expire
 
 LOST_MESSAGE = (
@@ -64,7 +64,7 @@ def _quiet(field: str) -> models.Q:
 
 @transaction.atomic
 def _resend(model: RunModel, task: str) -> None:
-    waiting = model.objects.filter(_quiet("enqueued_at"), state=RunState.QUEUED, search__state__in=ACTIVE_SEARCH_STATES)
+    waiting = model.objects.filter(_quiet("enqueued_at"), state=RunState.QUEUED, search__state__in=CLAIMABLE_IN[model])
     for run_id in list(waiting.order_by("pk").values_list("pk", flat=True)):
         model.objects.filter(pk=run_id).update(enqueued_at=Now())
         enqueue_on_commit(task, run_id)

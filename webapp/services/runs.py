@@ -16,24 +16,25 @@ from django.db.models.functions import Coalesce, Now
 
 from webapp.blobs import bytes_file
 from webapp.enums import Failure, RunState, SearchState
-from webapp.models import Baseline, FinalistRun, Search, Trial
-from webapp.queue import ADVANCE_SEARCH, RUN_BASELINE, RUN_FINALIST, RUN_TRIAL, enqueue_on_commit
+from webapp.models import Baseline, FinalistRun, ModelBuild, Search, Trial
+from webapp.queue import ADVANCE_SEARCH, BUILD_MODEL, RUN_BASELINE, RUN_FINALIST, RUN_TRIAL, enqueue_on_commit
 from webapp.services.blob_release import blobs_let_go, blobs_release
 
 MAX_LOSSES = 3
 """A run whose worker died this often is given up: it is probably what kills them."""
 
-Run = TypeVar("Run", Trial, Baseline, FinalistRun)
-Resumable = TypeVar("Resumable", Trial, FinalistRun)
-RunModel = type[Trial] | type[Baseline] | type[FinalistRun]
+Run = TypeVar("Run", Trial, Baseline, FinalistRun, ModelBuild)
+Resumable = TypeVar("Resumable", Trial, FinalistRun, ModelBuild)
+RunModel = type[Trial] | type[Baseline] | type[FinalistRun] | type[ModelBuild]
 
-RUN_TASKS: dict[RunModel, str] = {Trial: RUN_TRIAL, Baseline: RUN_BASELINE, FinalistRun: RUN_FINALIST}
+RUN_TASKS: dict[RunModel, str] = {Trial: RUN_TRIAL, Baseline: RUN_BASELINE, FinalistRun: RUN_FINALIST, ModelBuild: BUILD_MODEL}
 
 CLAIMABLE_IN: dict[RunModel, tuple[SearchState, ...]] = {
     Trial: (SearchState.RUNNING,),
     Baseline: (SearchState.RUNNING, SearchState.FINISHING),
     FinalistRun: (SearchState.FINISHING,),
 }
+    ModelBuild: (SearchState.FINISHED,),
 """The states of the search in which a kind of run may start."""
 
 
@@ -90,7 +91,7 @@ def run_replace_blob(run: Resumable, field: str, content: bytes) -> None:
         blobs_release({saved})
 
 
-def free_checkpoint(run: Trial | Baseline | FinalistRun) -> None:
+def free_checkpoint(run: Trial | Baseline | FinalistRun | ModelBuild) -> None:
     """Let go of where an ended run would have resumed; call it in the transaction that ends it."""
     if not isinstance(run, Baseline) and run.checkpoint_blob:
         blobs_let_go(type(run).objects.filter(pk=run.pk), "checkpoint_blob")
