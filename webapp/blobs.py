@@ -84,7 +84,8 @@ def blob_append(blob: Blob, data: bytes) -> None:
 
 def blob_file(blob: Blob) -> File[bytes]:
     """A blob, complete or not, as a file. Saved in turn, the file is adopted instead of copied."""
-    return File(io.BufferedReader(_BlobReader(blob), PART_BYTES), name=blob.name or "")
+    # A name in any case: Django's files without one count as false, and zipfile takes what is false for closed.
+    return File(io.BufferedReader(_BlobReader(blob), PART_BYTES), name=blob.name or "arriving")
 
 
 def _arrived_blob(content: File[Any]) -> Blob | None:

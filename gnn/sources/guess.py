@@ -61,7 +61,7 @@ class Column:
         numbers = number(filled, decimal)
         numbers = numbers.filter(numbers.is_finite().fill_null(False))
         odd = len(filled) - len(numbers)
-        is_number = len(filled) > 0 and (odd <= _ODD * len(filled) or odd == 1 and len(filled) >= _ENOUGH_FOR_ONE)
+        is_number = _is_dirt(odd, len(filled))
         low, high = (float(numbers.min()), float(numbers.max())) if is_number else (0.0, 0.0)  # type: ignore[arg-type]
         is_whole = is_number and bool((numbers == numbers.floor()).all())
         is_truth = bool(len(filled)) and bool(filled.str.to_lowercase().is_in(list(TRUTHS)).all())
@@ -175,4 +175,9 @@ def _are_times(filled: pl.Series, unit: TimestampUnit) -> bool:
     times = seconds(filled, unit)
     plausible = times.filter(times.is_between(_FIRST_PLAUSIBLE, _LAST_PLAUSIBLE)) if unit in UNITS_PER_SECOND else times
     odd = len(filled) - len(plausible) + plausible.null_count()
-    return len(filled) > 0 and odd <= _ODD * len(filled)
+    return _is_dirt(odd, len(filled))
+
+
+def _is_dirt(odd: int, n: int) -> bool:
+    """Whether ``odd`` values of ``n`` that are unlike the others are few enough to be mistakes."""
+    return n > 0 and (odd <= _ODD * n or odd == 1 and n >= _ENOUGH_FOR_ONE)

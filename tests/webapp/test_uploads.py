@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from gnn.errors import DataError
 from tests.toy_dataset import toy_csv, toy_dataset
+from tests.webapp.uploading import begin, patch, send
 from webapp.blobs import PART_BYTES
 from webapp.models import Blob, BlobPart, Dataset, Upload
 from webapp.services.errors import Conflict
@@ -31,22 +32,6 @@ def long_csv(size: int) -> bytes:
 
 def stored() -> tuple[int, int, int, int]:
     return Upload.objects.count(), Dataset.objects.count(), Blob.objects.count(), BlobPart.objects.count()
-
-
-def begin(client: Client, content: bytes, filename: str = "toy.csv", **more: Any) -> Any:
-    return client.post(reverse("upload_new"), {"filename": filename, "size": len(content), "name": ""} | more)
-
-
-def patch(client: Client, url: str, offset: int, data: bytes) -> Any:
-    return client.patch(url, data, content_type="application/offset+octet-stream", headers={"Upload-Offset": str(offset)})
-
-
-def send(client: Client, content: bytes, filename: str = "toy.csv") -> Any:
-    """As upload.js does it, without any trouble; gives the last answer."""
-    made = begin(client, content, filename).json()
-    for at in range(0, len(content), made["chunk_bytes"]):
-        assert patch(client, made["url"], at, content[at : at + made["chunk_bytes"]]).status_code == 200
-    return client.post(made["finish"])
 
 
 def test_chunks_become_the_very_file(signed_in: Client) -> None:
