@@ -35,7 +35,9 @@ from gnn.trainer import Trainer
 
 BATCH = 2048
 HELD_OUT = 9_596
-LIGHTGCN = {"node_dim": 64, "layers": 2, "loss": "bpr", "item_bias": "none", "l2": 1e-5, "learning_rate": 1e-3}
+LIGHTGCN = {
+    "node_dim": 64, "layers": 2, "item_bias": "none", "dropout": 0.0, "loss": "bpr", "l2": 1e-5, "learning_rate": 1e-3, "averaging": 0.0,
+}  # fmt: skip
 RECBOLE = ("recbole==1.2.1", "torch==2.13.0")
 PEERS = Path(__file__).resolve().parent.parent / ".cache" / "peers"
 AIM = 8

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.landscape import MAX_EPOCHS, PATIENCE, TABLES, enumerate_space, table_space, write_table
+from benchmarks.landscape import MAX_EPOCHS, OUTSIDE, PATIENCE, TABLES, enumerate_space, table_space, write_table
 from gnn.device import set_threads
 from gnn.errors import Diverged
 from gnn.evaluate import Targets, build_targets
@@ -104,7 +104,7 @@ def trial(architecture: Architecture, graph: Graph, valid: Targets) -> dict[str,
     seed = int(architecture.key[:7], 16)
     curve: list[float] = []
     started = time.process_time()
-    model = build_model(architecture, graph, seed)
+    model = build_model(Architecture.of(architecture.to_json() | OUTSIDE), graph, seed)
     record: dict[str, Any] = {"architecture": architecture.to_json(), "parameters": model.parameter_count, "failure": ""}
     try:
         config = TrainConfig(max_epochs=MAX_EPOCHS, patience=PATIENCE, seed=seed)

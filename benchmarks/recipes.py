@@ -28,11 +28,13 @@ Recipe = dict[str, Choice]
 GOWALLA: Recipe = {
     "node_dim": 64,
     "layers": 3,
+    "dropout": 0.0,
     "temperature": 0.1,
     "positives": "apart",
     "sampled_items": 4096,
     "learning_rate": 0.02,
     "schedule": "cosine",
+    "averaging": 0.0,
 }
 GOWALLA_WIDE = GOWALLA | {"node_dim": 128}
 GOWALLA_EPOCHS = 8
@@ -44,6 +46,7 @@ ML_100K: Recipe = {
     "dropout": 0.1,
     "edge_dropout": 0.1,
     "l2": 1e-5,
+    "averaging": 0.0,
 }
 SHOWN = ("recall@20", "ndcg@20")
 VALIDATION_SHARE = 0.1

@@ -26,7 +26,7 @@ BPR_RATE = 0.02
 BPR_DECAY = 0.01
 LIGHTGCN: dict[str, Choice] = {
     "node_dim": 64, "layers": 3, "operator.1": "lightgcn", "operator.2": "lightgcn", "operator.3": "lightgcn", "combination": "mean",
-    "item_bias": "none", "loss": "bpr", "l2": 1e-4, "learning_rate": 1e-3,
+    "item_bias": "none", "dropout": 0.0, "loss": "bpr", "l2": 1e-4, "learning_rate": 1e-3, "averaging": 0.0,
 }  # fmt: skip
 """The settings of He et al. (2020, arXiv 2002.02126)."""
 LIGHTGCN_EPOCHS = 1000

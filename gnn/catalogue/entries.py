@@ -202,7 +202,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
         ),
         CatalogueEntry(
             "learning_rate", "Learning rate", "Step size of the Adam optimiser.",
-            offered=(0.002, 0.005, 0.01, 0.02, 0.03), default=0.02, minimum=1e-6, maximum=1.0,
+            offered=(0.002, 0.005, 0.01, 0.02, 0.03), default=0.01, minimum=1e-6, maximum=1.0,
         ),
         CatalogueEntry(
             "schedule", "Learning rate schedule", "The learning rate stays, or falls along a cosine towards the last epoch allowed.",

@@ -14,12 +14,12 @@ from gnn.space import Architecture
 from gnn.trainer import Trainer
 from tests.gnn.toy import planted_blocks
 
-SMALL = {"node_dim": 8, "loss": "softmax"}
+SMALL = {"node_dim": 8, "loss": "softmax", "dropout": 0.0}
 EMPTY = {"operator.1": "identity", "operator.2": "identity"}
 SGL, NOISY = {"contrastive": "sgl"}, {"contrastive": "simgcl"}
 
 EXACT = {
-    "a choice at its default": ({"dropout": 0.0, "layers": 2}, {}),
+    "a choice at its default": ({"temperature": CATALOGUE["temperature"].default, "layers": CATALOGUE["layers"].default}, {}),
     "the scorer the objective brings": ({"loss": "bpr", "scorer": "dot"}, {"loss": "bpr"}),
     "an objective on cosines has no other scorer": ({"loss": "ccl", "scorer": "mlp", "item_bias": "learned"}, {"loss": "ccl"}),
     "an activation after a linear layer": ({"activation.1": "relu", "heads.2": 4}, {}),

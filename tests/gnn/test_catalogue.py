@@ -72,7 +72,7 @@ def test_what_cannot_be_searched_is_refused(ticked, message, field):
         (DecisionSpec("operator", ("gcn",)), "repeated per 'layers'"),
         (DecisionSpec("node_dim", (16,), per="layers"), "not repeated"),
         (DecisionSpec("node_dim", (0,)), "from 1 to 4096"),
-        (DecisionSpec("heads", (1, 3), per="layers"), "3 heads do not divide a node embedding of size 64"),
+        (DecisionSpec("heads", (1, 3), per="layers"), f"3 heads do not divide a node embedding of size {CATALOGUE['node_dim'].default}"),
     ],
 )
 def test_a_written_space_the_engine_cannot_train_is_refused(spec, message):
@@ -91,4 +91,4 @@ def test_an_architecture_is_described_in_one_line():
         | {"combination": "mean", "loss": "softmax", "temperature": 0.2, "dropout": 0.0}
     )
     assert describe(architecture) == "d32 · edge 8 · GAT ReLU → LightGCN · mean · softmax · τ 0.2"
-    assert describe(Architecture.of({})) == "d64 · LightGCN → LightGCN"
+    assert describe(Architecture.of({})) == "d128 · LightGCN → LightGCN"

@@ -30,7 +30,7 @@ def graph_with(user_width=None, item_width=None, scale=1.0):
 
 
 def network(graph, **decisions):
-    return build_model(Architecture.of({"node_dim": 8, "loss": "bpr", **decisions}), graph, 0)
+    return build_model(Architecture.of({"node_dim": 8, "loss": "bpr", "dropout": 0.0, **decisions}), graph, 0)
 
 
 def test_ids_alone_ignore_features():

@@ -106,7 +106,8 @@ def test_more_width_or_layers_take_more(operator, combination):
     ],
 )  # fmt: skip
 def test_what_is_kept_besides_takes_more(more):
-    assert estimate(**more) > estimate()
+    plain = {"dropout": 0.0, "averaging": 0.0}
+    assert estimate(**plain | more) > estimate(**plain)
 
 
 def test_heads_and_negatives_take_more():
@@ -123,7 +124,7 @@ def test_a_sample_of_a_large_catalogue_takes_less_than_all_of_it():
 def test_the_weights_by_hand():
     """Twice as many features of an item: 7 more rows of 64 numbers, held six times, eight with an average."""
     for averaging, copies in ((0.0, 6), (0.9, 8)):
-        settings = Settings.of(Architecture.of({"inputs": "both", "averaging": averaging}))
+        settings = Settings.of(Architecture.of({"node_dim": 64, "inputs": "both", "averaging": averaging}))
         few, many = (estimate_bytes(settings, **SIZES, item_width=width) for width in (7, 14))
         assert many - few == 7 * 64 * 4 * copies
 

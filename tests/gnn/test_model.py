@@ -31,7 +31,7 @@ def graph():
 
 
 def network(graph, seed=0, **decisions):
-    names = {"node_dim": 8, "loss": "bpr", "item_bias": "none", **decisions}
+    names = {"node_dim": 8, "loss": "bpr", "item_bias": "none", "dropout": 0.0, **decisions}
     return build_model(Architecture.of({name.replace("__", "."): choice for name, choice in names.items()}), graph, seed)
 
 

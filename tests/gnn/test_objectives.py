@@ -31,7 +31,7 @@ def graph():
 
 
 def network(graph, **decisions):
-    names = {"node_dim": 16, "learning_rate": 0.05, "layers": 1, **decisions}
+    names = {"node_dim": 16, "learning_rate": 0.05, "layers": 1, "dropout": 0.0, "averaging": 0.0, **decisions}
     return build_model(Architecture.of(names), graph, 0)
 
 
@@ -136,7 +136,7 @@ def test_sampled_items_stand_for_the_catalogue_on_average():
 
 
 def test_a_popularity_offset_is_added_in_training_alone(graph):
-    model, plain = network(graph, popularity_offset=0.5), network(graph)
+    model, plain = network(graph, temperature=0.3, popularity_offset=0.5), network(graph, temperature=0.3)
     assert torch.equal(torch.cat(model.embeddings()), torch.cat(plain.embeddings()))
     objective = make_objective(model, graph)
     block = first_block(objective)

@@ -45,4 +45,4 @@ def test_every_combination_and_scorer_is_counted(combination, scorer):
 
 def test_a_plain_network_by_hand():
     """13 users and 9 items of 64 numbers each, and a bias for every item."""
-    assert parameter_count(Settings.of(Architecture.of({})), 13, 9, 20) == 22 * 64 + 9
+    assert parameter_count(Settings.of(Architecture.of({"node_dim": 64})), 13, 9, 20) == 22 * 64 + 9

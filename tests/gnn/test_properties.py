@@ -164,7 +164,7 @@ def test_a_catalogue_of_one_item_is_refused():
         ({"edge_dim": -1}, ("edge_dim", "from 0 to 512", "is -1")),
         ({"operator.1": "transformer"}, ("operator", "'transformer'", "lightgcn")),
         ({"layers": 9}, ("layers", "from 1 to 8", "is 9")),
-        ({"heads.1": 3, "operator.1": "gat"}, ("3 heads", "size 64")),
+        ({"node_dim": 64, "heads.1": 3, "operator.1": "gat"}, ("3 heads", "size 64")),
         ({"averaging": 1.0}, ("averaging", "from 0 to 0.9999", "is 1.0")),
         ({"schedule": "step"}, ("schedule", "'step'", "constant, cosine")),
         ({"clip": -1.0}, ("clip", "from 0 to 1000", "is -1.0")),

@@ -54,7 +54,7 @@ def test_spellings_of_one_network_share_a_key():
 
 def test_projected_features_count_instead_of_ids():
     """Items described by 7 features alone: 50 users and 7 features of 64 numbers, and the items' biases."""
-    projected = Architecture.of({"inputs": "features"})
+    projected = Architecture.of({"node_dim": 64, "inputs": "features"})
     limit = Constraints(max_parameters=(50 + 7) * 64 + 30)
     assert catalogue_rules(limit, **SIZES, item_width=7).admits(projected)
     assert not catalogue_rules(limit, **SIZES, item_width=8).admits(projected)
@@ -71,7 +71,7 @@ def test_edges_count_as_the_most_kinds_there_can_be_unless_told():
 
 def test_the_limit_itself_is_admitted():
     """80 nodes of 64 numbers and a bias for each of 30 items."""
-    plain = Architecture.of({})
+    plain = Architecture.of({"node_dim": 64})
     assert catalogue_rules(Constraints(max_parameters=80 * 64 + 30), **SIZES).admits(plain)
     assert not catalogue_rules(Constraints(max_parameters=80 * 64 + 29), **SIZES).admits(plain)
 

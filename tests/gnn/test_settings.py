@@ -9,10 +9,10 @@ from gnn.space import Architecture
 
 def test_what_an_architecture_leaves_out_takes_the_default():
     settings = Settings.of(Architecture.of({}))
-    assert (settings.node_dim, settings.edge_dim, settings.layers) == (64, 0, (LayerSettings(),) * 2)
+    assert (settings.node_dim, settings.edge_dim, settings.layers) == (128, 0, (LayerSettings(),) * 2)
     assert (settings.combination, settings.loss, settings.scorer, settings.item_bias) == ("mean", "softmax", "cosine", True)
-    assert (settings.temperature, settings.learning_rate, settings.l2) == (0.3, 0.01, 0.0)
-    assert settings.dropout == settings.message_dropout == settings.edge_dropout == 0.0
+    assert (settings.temperature, settings.learning_rate, settings.averaging, settings.l2) == (0.25, 0.01, 0.95, 0.0)
+    assert (settings.dropout, settings.message_dropout, settings.edge_dropout) == (0.1, 0.0, 0.0)
 
 
 def test_decisions_are_read_per_layer():
@@ -62,7 +62,7 @@ def test_only_softmax_objectives_choose_their_temperature():
         ({"layers": 1, "operator.2": "gcn"}, "a network of 1 layers"),
         ({"operator.x": "gcn"}, "does not have"),
         ({"operator.1": "mlp"}, "'operator' cannot be 'mlp'"),
-        ({"operator.1": "gat", "heads.1": 3}, "3 heads do not divide a node embedding of size 64"),
+        ({"node_dim": 64, "operator.1": "gat", "heads.1": 3}, "3 heads do not divide a node embedding of size 64"),
         ({"node_dim": 0}, "'node_dim' must be from 1"),
         ({"dropout": 0.95}, "'dropout' must be from 0"),
         ({"layers": "two"}, "'layers' must be a whole number"),

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gnn.catalogue import CATALOGUE
 from gnn.meta_features import MetaFeatures
 from gnn.space import Architecture
 from searchworker.prior import BEST, LEAST_WEIGHT, SCALES, EarlierSearch, examples, similar
@@ -66,7 +67,7 @@ def test_the_nearer_dataset_weighs_more() -> None:
 
 
 def test_one_network_is_one_example_with_its_largest_weight() -> None:
-    spelled = Architecture.of({"node_dim": 7, "dropout": 0.0, "activation.1": "relu"})
+    spelled = Architecture.of({"node_dim": 7, "dropout": CATALOGUE["dropout"].default, "activation.1": "relu"})
     searches = [EarlierSearch(HERE, [(of_size(3), 0.9), (spelled, 0.5), (of_size(4), 0.2)]), EarlierSearch(HERE, [(of_size(7), 0.4)])]
     assert [(a["node_dim"], weight) for a, weight in examples(HERE, searches)] == [(3, 1.0), (7, 1.0)]
 
