@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, Route, expect
 
+from tests.nasty_files import NASTY, Nasty
 from tests.toy_dataset import toy_csv, toy_dataset
 from webapp.models import Blob, Dataset, Upload
 
@@ -135,6 +136,36 @@ def test_an_expired_session_is_told(signed_in_page: Page, tmp_path: Path) -> Non
     page.context.clear_cookies(name="sessionid")
     page.get_by_role("button", name="Upload").click()
     expect(page.locator("[data-upload-error]")).to_contain_text("signed out")
+
+
+def test_bad_files_are_explained_where_they_are_met(signed_in_page: Page, tmp_path: Path) -> None:
+    page, corpus = signed_in_page, {nasty.name: nasty for nasty in NASTY}
+
+    def upload(name: str) -> Nasty:
+        nasty = corpus[name]
+        file = tmp_path / nasty.filename
+        file.write_bytes(nasty.content)
+        choose(page, file)
+        page.get_by_role("button", name="Upload").click()
+        return nasty
+
+    for name in ("PNG named .csv", "zip in zip"):
+        nasty = upload(name)
+        expect(page.locator("[data-upload-error]")).to_contain_text(nasty.refused)
+        expect(page.get_by_role("button", name="Upload")).to_be_enabled()
+    assert (Upload.objects.count(), Blob.objects.count()) == (0, 0)
+
+    nasty = upload("formulas and markup")
+    expect(page.get_by_role("cell", name="<script>alert(1)</script>", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Read the dataset").click()
+    expect(page.get_by_role("row", name=re.compile(r"weight is not a number 1 line 43, rating: =cmd\(\)"))).to_be_visible()
+    expect(page.get_by_text("42 rows read = 41 kept + 1 rejected.")).to_be_visible()
+
+    nasty = upload("long gzip cut off")
+    page.get_by_role("button", name="Read the dataset").click()
+    expect(page.get_by_role("alert")).to_contain_text(nasty.invalid)
+    page.get_by_role("link", name="Correct the columns").click()
+    expect(page.get_by_role("button", name="Read the dataset")).to_be_visible()
 
 
 def test_social_edges_are_attached_in_a_new_version(signed_in_page: Page, tmp_path: Path) -> None:
