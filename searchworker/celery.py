@@ -41,6 +41,7 @@ __all__ = ["app"]
 warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges", category=SecurityWarning)
 
 app.conf.imports = ("searchworker.tasks",)
+app.conf.worker_consumer = "searchworker.consumer:LastingConsumer"
 
 SEEN_EVERY_SECONDS = 10
 

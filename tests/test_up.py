@@ -190,6 +190,17 @@ def test_up_restarts_killed_servers(up: Up) -> None:
     assert up.processes() == []
 
 
+def test_up_restarts_a_killed_worker(up: Up) -> None:
+    up.start()
+    workers = {process.pid: process for process in up.processes() if "control@%h" in process.cmdline()}
+    (leader,) = (process for process in workers.values() if process.ppid() not in workers)  # the others are its pool
+    leader.kill()
+    wait_for(lambda: up.output().count("control started") == 2, seconds=30, what="the worker to be started again")
+    assert "control ended unexpectedly with status -9" in up.output()
+    assert up.interrupt() == 0
+    assert up.processes() == []
+
+
 def test_up_says_which_port_is_taken(up: Up) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", up.port))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import honcho.manager
@@ -20,6 +22,7 @@ from honcho.manager import Manager
 from webapp.embedded import BASE_DIR, folder_locked, process_birth, servers_revive
 from webapp.embedded_servers import EmbeddedError
 from webapp.processes import STOP_SECONDS, procfile_commands
+from webapp.supervision import KeptProcess
 
 
 class _LeaderSignals(ProcessManager):  # type: ignore[misc]  # honcho is untyped
@@ -31,13 +34,15 @@ class _LeaderSignals(ProcessManager):  # type: ignore[misc]  # honcho is untyped
 
 
 class Stack(Manager):  # type: ignore[misc]  # honcho is untyped
-    """Runs every Procfile command until one of them ends or a person asks to stop."""
+    """Runs every Procfile command, and again where it ends unexpectedly, until a person asks to stop or one does not stay."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], commands: Mapping[str, str] | None = None) -> None:
         super().__init__()
         honcho.manager.KILL_WAIT = STOP_SECONDS
         self._procmgr = _LeaderSignals()
-        for name, command in procfile_commands().items():
+        self._stopping = multiprocessing.Event()
+        self._process_ctor = partial(KeptProcess, stopping=self._stopping)
+        for name, command in (commands or procfile_commands()).items():
             self.add_process(name, f"exec {command}", env=dict(environment), cwd=str(BASE_DIR))
 
     def run(self) -> int:
@@ -50,6 +55,7 @@ class Stack(Manager):  # type: ignore[misc]  # honcho is untyped
 
     def terminate(self) -> None:
         if self._all_started():
+            self._stopping.set()
             super().terminate()
         else:  # what has no process id yet could not be ended
             retry = threading.Timer(0.1, self.terminate)

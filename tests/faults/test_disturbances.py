@@ -19,7 +19,7 @@ from tests.waiting import wait_for
 from webapp.enums import RunState
 from webapp.models import Search
 from webapp.processes import commands_running, processes_kill, processes_running, procfile_commands
-from webapp.queue import ADVANCE_SEARCH, enqueue_on_commit
+from webapp.queue import ADVANCE_SEARCH, REAP, enqueue_on_commit
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -116,6 +116,22 @@ def test_valkey_is_flushed_restarts_and_is_killed(environment: dict[str, str], u
         server.start()
         wait_for_end(search, log)
     assert account(search) == undisturbed
+
+
+@pytest.mark.soak
+def test_workers_outlive_any_number_of_restarts_of_valkey(environment: dict[str, str], log: Path) -> None:
+    server, moments = disturbed.valkey(), random.Random(1)
+    with processes_running(PROCESSES, environment, log) as processes:
+        for _ in range(25):
+            (disturbed.kill_valkey if moments.random() < 0.5 else server.stop)()
+            time.sleep(2 * moments.random())
+            server.start()
+            for _ in range(5):  # so that messages are on their way when the connection is lost
+                enqueue_on_commit(REAP)
+            time.sleep(moments.random() * moments.choice((0.5, 2, 5)))
+            assert [process.poll() for process in processes] == [None, None, None]
+        search = start(seed=SEED)
+        wait_for_told(search, 1)
 
 
 @pytest.mark.soak
