@@ -40,7 +40,7 @@ def search() -> Search:
 
 def registered(search: Search, trained_on: TrainedOn) -> ModelVersion:
     trial: Trial = search.trials.get()
-    return model_register(owner=None, name="films", trial=trial, trained_on=trained_on)
+    return model_register(owner=None, name="films", trial_id=trial.pk, trained_on=trained_on)
 
 
 def opened(version: ModelVersion, cache: Path) -> Bundle:

@@ -18,6 +18,7 @@ from django.db.models import Count, Prefetch, QuerySet
 from gnn.bundle import Bundle, load
 from gnn.bundle.document import Interval, Measured, Metrics, ModelDocument, Scores
 from gnn.bundle.members import unpack
+from gnn.errors import BundleTampered
 from gnn.significance import compare
 from webapp.enums import ModelState, RunState
 from webapp.models import Baseline, FinalistRun, Model, ModelBuild, ModelVersion, Promotion, Search, Trial
@@ -69,6 +70,24 @@ def version_of(name: str, number: int) -> VersionRow:
     return version_row(_versions().get(model__name=name, number=number))
 
 
+def version_said(text: str) -> ModelVersion:
+    """The version that a command's argument means: an id, ``name/number``, or a name for the promoted or else the newest built one.
+
+    Raises:
+        ModelVersion.DoesNotExist: there is none.
+    """
+    built = _versions().exclude(bundle_blob="")
+    if text.isdecimal():
+        return built.get(pk=int(text[:18]))
+    name, slash, number = text.partition("/")
+    if slash:
+        return built.get(model__name=name, number=int(number[:9]) if number.isdecimal() else 0)
+    version = promoted_version(name) or built.filter(model__name=name).first()
+    if version is None:
+        raise ModelVersion.DoesNotExist(text)
+    return version
+
+
 def versions_of(model: Model) -> list[VersionRow]:
     """The newest versions of a model, newest first."""
     return [version_row(version) for version in _versions().filter(model=model)[:SHOWN_VERSIONS]]
@@ -108,7 +127,7 @@ def model_rows(models: Sequence[Any]) -> list[ModelRow]:
     """The newest and the promoted version of each of the models of a page: one query for all."""
     newest = {
         version.model_id: version
-        for version in _versions().filter(model__in=[model.pk for model in models]).order_by("model", "-number").distinct("model")
+        for version in _versions().filter(model__in=[model.pk for model in models]).order_by("model_id", "-number").distinct("model_id")
     }
     return [
         ModelRow(
@@ -184,4 +203,7 @@ def bundle_opened(version: ModelVersion, cache: Path) -> Bundle:
                 if not folder.is_dir():  # another process was first, with the same content
                     raise
                 shutil.rmtree(fresh)
-    return load(folder)
+    bundle = load(folder)
+    if bundle.digest != version.digest:
+        raise BundleTampered(f"{folder} holds another bundle than version {version.number} of {version.model}. Delete that folder.")
+    return bundle

@@ -30,15 +30,17 @@ NAME_LENGTH = 60
 
 
 @transaction.atomic
-def model_register(*, owner: User | None, name: str, trial: Trial, trained_on: TrainedOn) -> ModelVersion:
+def model_register(*, owner: User | None, name: str, trial_id: int, trained_on: TrainedOn) -> ModelVersion:
     """A new version of the model ``name``, made when it is new, for a worker to build; one that is being built already is given again.
 
     The seed is the one that validation liked best. Where all data trains, nothing is left to say when to stop, so the number of
     epochs is the mean over seeds of the epoch that validation liked best.
 
     Raises:
+        Trial.DoesNotExist: there is no such trial.
         Conflict: the trial is not a tested finalist of a finished search, or the name cannot be part of an address.
     """
+    trial = Trial.objects.select_related("search").get(pk=trial_id)
     search = trial.search
     if search.state != SearchState.FINISHED:
         raise Conflict(f"Search '{search.name}' is {search.get_state_display().lower()}; finalists can be registered when it has finished.")
