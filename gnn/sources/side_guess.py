@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from gnn.errors import DataError
@@ -18,8 +19,8 @@ _TEXT_WORDS = 2
 _RECBOLE_TYPES: dict[str, AttributeType] = {"token": "categorical", "token_seq": "multi", "float": "numeric"}
 
 
-def guess_side_mapping(detected: Detected, kind: Kind) -> SideMapping:
-    """The mapping of a table of this kind with the columns that look right for it.
+def guess_side_mapping(detected: Detected, kind: Kind, texts: Collection[str] = ()) -> SideMapping:
+    """The mapping of a table of this kind with the columns that look right for it; those named in ``texts`` are free text.
 
     Raises:
         DataError: the table has too few columns for the kind.
@@ -34,7 +35,10 @@ def guess_side_mapping(detected: Detected, kind: Kind) -> SideMapping:
         return side_mapping(how | {"kind": kind, "columns": {name: detected.key(at) for at, name in enumerate(needed)}})
     role = detected.guesses.get("item" if kind == "item_attributes" else "user")
     id_column = role.column if role is not None and detected.has_header else 0
-    typed = [(column, type_) for column in detected.columns if column.index != id_column and (type_ := attribute_type(column)) is not None]
+    types: dict[int, AttributeType | None] = {
+        column.index: "text" if column.name in texts or _name(column) in texts else attribute_type(column) for column in detected.columns
+    }
+    typed = [(column, type_) for column in detected.columns if column.index != id_column and (type_ := types[column.index]) is not None]
     if not typed:
         raise DataError(f"No column of {detected.filename} describes anything: choose the attributes by hand.")
     decimal = "," if any(column.decimal == "," for column, type_ in typed if type_ == "numeric") else "."

@@ -112,6 +112,14 @@ class PlanForm(BudgetForm):
         help_text="One measure and its weight a line. Also coverage, gini, novelty, popularity and fairness_gap at K, parameters, "
         "latency_ms, train_seconds. Empty: the metric above alone.",
     )
+    text_model = forms.CharField(
+        required=False,
+        max_length=300,
+        label="Language model for texts",
+        widget=forms.TextInput(attrs={"spellcheck": "false", "placeholder": "sentence-transformers/all-MiniLM-L6-v2"}),
+        help_text="Reads the items' free text for networks that embed attributes. A name on the hub, or a folder on the workers. "
+        "Empty: texts are not read.",
+    )
     max_parameters = forms.IntegerField(required=False, min_value=1, label="Parameters at most")
     max_memory_mib = forms.IntegerField(required=False, min_value=1, label="Memory at most, MiB", help_text="Estimated, of training.")
     max_latency_ms = forms.FloatField(
@@ -121,7 +129,7 @@ class PlanForm(BudgetForm):
 
     PLAN_FIELDS = (
         "rungs", "rungs_first", "rungs_factor", "rungs_count", "median_stop", "random_arm", "inherit", "prior", "reward", "objectives",
-        *Constraints.model_fields, *BudgetForm.base_fields,
+        "text_model", *Constraints.model_fields, *BudgetForm.base_fields,
     )  # fmt: skip
 
     def clean_objectives(self) -> list[Term]:
@@ -158,7 +166,7 @@ class PlanForm(BudgetForm):
             "constraints": {name: cleaned[name] for name in Constraints.model_fields},
             "budget": self.budget_document(),
         }
-        plain = ("median_stop", "random_arm", "inherit", "prior", "objectives", "reward")
+        plain = ("median_stop", "random_arm", "inherit", "prior", "objectives", "reward", "text_model")
         try:
             plan = SearchPlan.from_json(document | {name: cleaned[name] for name in plain})
         except SpaceError as error:
@@ -186,6 +194,7 @@ def plan_initial(plan: SearchPlan) -> dict[str, Any]:
         "inherit": plan.inherit,
         "prior": plan.prior,
         "reward": plan.reward,
+        "text_model": plan.text_model,
         "objectives": "\n".join(f"{term.measure} {term.weight:g}" for term in plan.objectives),
         **plan.constraints.model_dump(),
         **budget_initial(plan.budget),

@@ -110,7 +110,7 @@ class SearchForm(PlanForm):
     @property
     def plan_errors(self) -> bool:
         """Whether a folded field of how the search spends has something to say."""
-        return any(name in self.errors for name in self.PLAN_FIELDS)
+        return any(name in self.errors for name in self.PLAN_FIELDS if name != "text_model")
 
     def clean_space_source(self) -> str:
         source: str = self.cleaned_data["space_source"]

@@ -21,7 +21,8 @@ PRESET_HELP = {
     "demo": "Every kind of layer, small sizes: a good first search.",
     "seed-paper": "The six decisions of the article: node and edge embedding size, structure, activation, regularisation, aggregation.",
     "lightgcn-family": "LightGCN layers only; searches sizes, depth and training.",
-    "full": "Everything the catalogue offers.",
+    "attributes": "The demo's, with embeddings made of ids, of attributes, or of both. On a dataset without attributes it is the demo.",
+    "full": "Everything the catalogue offers, attributes apart.",
 }
 
 

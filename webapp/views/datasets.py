@@ -15,6 +15,7 @@ from webapp.charts.datasets import dataset_figures
 from webapp.enums import DatasetState
 from webapp.forms.datasets import UploadForm
 from webapp.models import Dataset, DatasetFile
+from webapp.selectors.dataset_attributes import dataset_described, numbers_words
 from webapp.selectors.datasets import datasets_page
 from webapp.selectors.profile_changes import profile_changes
 from webapp.selectors.uploads import uploads_unfinished
@@ -67,6 +68,8 @@ def dataset_page(request: HttpRequest, dataset_id: int) -> HttpResponse:
         compared = previous is not None and previous.state == DatasetState.READY
         context |= {
             "figures": dataset_figures(dataset.profile),
+            "described": (described := dataset_described(dataset)),
+            "numbers": numbers_words(described),
             "files": dataset.files.all(),
             "versions": dataset.next_versions.order_by("id"),
             "changes": profile_changes(previous.profile, dataset.profile) if previous is not None and compared else [],

@@ -20,6 +20,7 @@ from webapp.forms.searches import SearchForm, protocol_words
 from webapp.forms.spaces import choice_label
 from webapp.models import Search
 from webapp.queue import TRIALS_QUEUE
+from webapp.selectors.dataset_attributes import features_words
 from webapp.selectors.searches import (
     CONTROLLER_LABELS,
     MAIN_METRICS,
@@ -271,6 +272,7 @@ def _head_context(search: Search, state: Progress) -> dict[str, Any]:
         "fields": _live_fields(state),
         "objective": objective_of(search),
         "controller": CONTROLLER_LABELS.get(search.controller, search.controller),
+        "features": features_words(search),
         "workers_alive": workers,
     }
 

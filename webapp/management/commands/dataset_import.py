@@ -17,6 +17,7 @@ from gnn.sources.mapping import PARTS, ROLES, TIMESTAMP_UNITS, Role, is_delimite
 from gnn.sources.side_guess import guess_side_mapping
 from webapp.enums import DatasetState, FileKind
 from webapp.models import Dataset
+from webapp.selectors.dataset_attributes import dataset_described, numbers_words
 from webapp.services.datasets import ImportFile, dataset_import
 
 _NAMED_DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
@@ -51,6 +52,13 @@ class Command(BaseCommand):
             parser.add_argument(
                 f"--{role}-column", metavar="COLUMN", help="a name in the header, or a position from 1; guessed if no column is given"
             )
+        parser.add_argument(
+            "--text-column",
+            action="append",
+            default=[],
+            metavar="COLUMN",
+            help="a column of the item table that is free text, for a language model to read (search_run --text-model); guessed otherwise",
+        )
         parser.add_argument("--delimiter", help="the sign between two fields, or tab, space, ::; guessed by default")
         parser.add_argument("--no-header", action="store_true", help="the first row is data; guessed by default")
         parser.add_argument("--timestamp-unit", choices=list(TIMESTAMP_UNITS), help="seen from the values by default")
@@ -123,16 +131,30 @@ def _import(files: list[tuple[_Input, File[Any]]], name: str, choices: dict[str,
         ]
     main, main_file, main_detected = looked[first]
     common = main_detected.mapping(_columns(main_detected, options), timestamp_unit=options["timestamp_unit"])
+    texts = _text_columns([detected for (_, _, detected), kind in zip(looked, kinds, strict=True) if kind == "item_attributes"], options)
     further = []
     for at, ((input_, file, detected), kind) in enumerate(zip(looked, kinds, strict=True)):
         if at != first and kind == "interactions":
             how = common if detected.shape == main_detected.shape else detected.mapping()
             further.append(ImportFile(FileKind.INTERACTIONS, input_.path.name, file, _with(how, input_.constants)))
         elif at != first:
-            further.append(ImportFile(FileKind(kind), input_.path.name, file, guess_side_mapping(detected, cast(Kind, kind))))
+            how_side = guess_side_mapping(detected, cast(Kind, kind), texts if kind == "item_attributes" else ())
+            further.append(ImportFile(FileKind(kind), input_.path.name, file, how_side))
     return dataset_import(
         owner=None, name=name, filename=main.path.name, file=main_file, mapping=_with(common, main.constants), further=further
     )
+
+
+def _text_columns(tables: list[Detected], options: dict[str, Any]) -> list[str]:
+    """The columns that were said to be free text, each of which some item table has."""
+    names = [column.name for table in tables for column in table.columns]
+    plain = {name.rpartition(":")[0] for name in names if ":" in name}
+    texts: list[str] = options["text_column"]
+    for text in texts:
+        if text not in names and text not in plain:
+            found = f"The columns are {', '.join(map(repr, names))}" if tables else "There is none: give one as item_attributes=PATH"
+            raise CommandError(f"--text-column: no item table has a column {text!r}. {found}.")
+    return texts
 
 
 def _with(mapping: Mapping, constants: dict[str, str]) -> Mapping:
@@ -178,4 +200,9 @@ def describe(dataset: Dataset) -> str:
         lines.append("split: " + ", ".join(f"{count:,} {part}" for part, count in profile["parts"].items()))
     for side in profile["side"]:
         lines.append(f"{side['filename']}: {side['rows']:,} rows of {side['kind'].replace('_', ' ')}, coverage {side['coverage']:.1%}")
+    described = dataset_described(dataset)
+    if numbers := numbers_words(described):
+        lines.append(f"attributes give {numbers}")
+    if described.item_texts:
+        lines.append(f"free text of items: {', '.join(described.item_texts)}")
     return "\n".join(lines + [f"note: {warning}" for warning in profile["warnings"]])

@@ -43,6 +43,11 @@ class Command(BaseCommand):
         parser.add_argument("--folds", type=int, help="parts of a cross-validation, for k_fold (default: 5)")
         parser.add_argument("--fold", type=int, help="the part that tests, from 0, for k_fold (default: 0)")
         parser.add_argument("--max-epochs", type=int, help="training budget of a trial")
+        parser.add_argument(
+            "--text-model",
+            metavar="NAME|FOLDER",
+            help="the sentence-transformers model that reads the items' free text, by its name on the hub or the folder that holds it",
+        )
         plan = parser.add_argument_group("how the search spends", "What is given here goes before what --plan says.")
         plan.add_argument("--plan", type=Path, metavar="FILE", help="JSON of a plan: rungs, arms, objectives, constraints, budget")
         plan.add_argument(
@@ -113,6 +118,8 @@ def _plan(options: dict[str, Any], protocol: Protocol) -> SearchPlan:
     if options["no_random_arm"]:
         document["random_arm"] = False
     document |= {name: True for name in ("inherit", "prior") if options[name]}
+    if options["text_model"] is not None:
+        document["text_model"] = options["text_model"]
     seconds = None if options["minutes"] is None else options["minutes"] * 60
     budget = {"epochs": options["budget_epochs"], "seconds": seconds, "target": options["target"]}
     document["budget"] |= {name: value for name, value in budget.items() if value is not None}
