@@ -55,7 +55,7 @@ def selected(text: str, name: str) -> str:
 
 def test_the_page_shows_format_types_and_confidence(signed_in: Client) -> None:
     text = signed_in.get(url_of(stored(toy_csv()))).content.decode()
-    assert "4 columns · all of the first rows fit" in text
+    assert "Text divided by comma , · 4 columns · all of the first rows fit" in text
     assert "User, certain (95%)" in text
     assert escape("the column is named 'user'") in text
     assert re.search(r"whole numbers, \d – 5<", text)

@@ -58,7 +58,7 @@ def test_degrees_stand_in_the_middle_of_their_class_and_empty_classes_are_left_o
 def test_cold_and_other_users_and_items_add_up() -> None:
     figure = cold_figure({"users": 1, "items": 5, "below": 3}, {"users": 4, "items": 5})
     cold, others = figure["data"]
-    assert (cold["y"], cold["x"], others["x"]) == (["Users", "Items"], [0.25, 1.0], [0.75, 0.0])
+    assert (cold["y"], cold["x"], others["x"]) == (["1 of<br>4 users", "5 of<br>5 items"], [0.25, 1.0], [0.75, 0.0])
     assert cold["customdata"] == [[1, "users"], [5, "items"]]
     assert "fewer than 3" in cold["name"]
 

@@ -117,7 +117,7 @@ def degree_figure(lines: Mapping[str, Degrees]) -> dict[str, Any]:
             hovertemplate=f"%{{y:,}} {kind}s with %{{customdata}}<extra></extra>",
         )  # fmt: skip
     axes = {"x": "Interactions (classes that double)", "y": "Users, items"}
-    figure.update_layout({f"{axis}axis": {"title": {"text": title}, "type": "log", "dtick": 1} for axis, title in axes.items()})
+    figure.update_layout({f"{axis}axis": {"title": {"text": title}, "type": "log"} for axis, title in axes.items()})
     return figure_json(figure)
 
 
@@ -125,18 +125,23 @@ def cold_figure(cold: Mapping[str, int], totals: Mapping[str, int]) -> dict[str,
     """Shares of users and items with fewer than ``cold["below"]`` interactions, and of the others."""
     figure = go.Figure()
     kinds, below = ("users", "items"), cold["below"]
+    names = [f"{cold[kind]:,} of<br>{totals[kind]:,} {kind}" for kind in kinds]
     for name, counts, colour in (
         (f"fewer than {below} interactions", [cold[kind] for kind in kinds], ORANGE),
-        ("more", [totals[kind] - cold[kind] for kind in kinds], GREY),
+        (f"{below} or more", [totals[kind] - cold[kind] for kind in kinds], GREY),
     ):
         figure.add_bar(
-            y=["Users", "Items"], x=[count / totals[kind] for kind, count in zip(kinds, counts, strict=True)], orientation="h",
+            y=names, x=[count / totals[kind] for kind, count in zip(kinds, counts, strict=True)], orientation="h",
             name=name, customdata=[[count, kind] for kind, count in zip(kinds, counts, strict=True)],
             marker={"color": colour, "line": {"width": 0}},
             hovertemplate=f"%{{customdata[0]:,}} %{{customdata[1]}} (%{{x:.1%}}), {name}<extra></extra>",
         )  # fmt: skip
     figure.update_layout(
-        barmode="stack", bargap=0.45, xaxis={"range": [0, 1], "tickformat": ".0%"}, yaxis={"autorange": "reversed", "automargin": True}
+        barmode="stack",
+        bargap=0.45,
+        legend_traceorder="normal",
+        xaxis={"range": [0, 1], "tickformat": ".0%"},
+        yaxis={"autorange": "reversed", "automargin": True},
     )
     return figure_json(figure)
 

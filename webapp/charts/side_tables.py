@@ -62,7 +62,7 @@ def coverage_figure(bars: Sequence[Bar]) -> dict[str, Any]:
 
 def size_figure(bars: Sequence[Bar]) -> dict[str, Any]:
     figure = _lying(bars)
-    figure.update_layout(xaxis={"type": "log", "dtick": 1, "title": {"text": "Number"}})
+    figure.update_layout(xaxis={"type": "log", "title": {"text": "Number"}})
     return figure_json(figure)
 
 

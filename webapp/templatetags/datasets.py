@@ -35,8 +35,8 @@ def share(value: float) -> str:
 
 
 @register.filter
-def megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
+def bytes_words(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
 
 
 @register.filter
