@@ -14,6 +14,7 @@ from gnn.meta_features import MetaFeatures
 from gnn.plan import SearchPlan
 from gnn.protocol import Protocol
 from gnn.space import Architecture, SearchSpace
+from searchworker.checkpoint import REST
 from searchworker.controllers.base import Outcome
 from searchworker.finish import finish
 from searchworker.prior import EarlierSearch, examples
@@ -24,7 +25,9 @@ from webapp.enums import ArmName, RunState, SearchState
 from webapp.models import Arm, Search, Trial
 from webapp.selectors import rounds as round_selectors
 from webapp.selectors.dataset_attributes import dataset_described
+from webapp.services import arms as arm_services
 from webapp.services import finalists, searches
+from webapp.services.durability import commit_without_waiting
 
 RANDOM_ARM = 1
 """Tells the random arm's seed from those of trials and finalists."""
@@ -33,6 +36,7 @@ RANDOM_ARM = 1
 @transaction.atomic
 def advance(search_id: int) -> None:
     """Play one round; running it twice changes nothing."""
+    commit_without_waiting()  # a round that is lost is played again
     search = searches.search_lock(search_id)
     if search.state == SearchState.RUNNING:
         _advance_running(search)
@@ -115,6 +119,7 @@ def _play(
         observed = by_hand if own else []
         if not outcomes and not observed and not wanted.get(name):
             continue
+        parts = round_selectors.arm_parts(arm)
         round_ = play_round(
             Situation(
                 space=space,
@@ -125,7 +130,7 @@ def _play(
                 told=arm.told,
                 outcomes=outcomes,
                 observed=observed,
-                controller_state=None if arm.state is None else bytes(arm.state),
+                controller_state=None if arm.state is None else {REST: bytes(arm.state), **parts},
                 rules=rules,
                 examples=_examples(search) if own and plan.prior and arm.state is None else (),
             )
@@ -147,14 +152,16 @@ def _play(
                     same_as=known.get(key),
                 )
             )
+        state = dict(round_.controller_state)
         searches.arm_record(
             arm,
-            state=round_.controller_state,
+            state=state.pop(REST),
             proposed=len(round_.proposals),
             told=len(outcomes),
             exhausted=round_.exhausted,
             report=round_.report if own else None,
         )
+        arm_services.arm_parts_write(arm, before=parts, after=state)
     return proposed
 
 

@@ -1,8 +1,12 @@
-"""A controller's state as bytes: safetensors for the arrays, JSON for the rest, so that reading it cannot run code."""
+"""A controller's state as bytes: safetensors for the arrays, JSON for the rest, so that reading it cannot run code.
+
+It is written at every round of a search, and most of it stays as it was: so it is written in parts.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +16,8 @@ from safetensors.torch import save
 from gnn.snapshot import read_document
 
 SCHEMA = 1
+REST = ""
+"""Name of the part with everything that has none of its own."""
 _KEY = "recsmith.controller"
 _TENSOR = "$tensor"
 _ARRAY = "$array"
@@ -73,3 +79,28 @@ def unpack(data: bytes) -> dict[str, Any]:
 
     state: dict[str, Any] = restored(document["state"])
     return state
+
+
+def pack_parts(state: dict[str, Any]) -> dict[str, bytes]:
+    """Each entry of ``state`` that is a dictionary with arrays as a part of its own, the others as one, all by :func:`pack`."""
+    own = {name: value for name, value in state.items() if isinstance(value, dict) and _holds_arrays(value)}
+    rest = {name: value for name, value in state.items() if name not in own}
+    return {REST: pack(rest)} | {name: pack({name: value}) for name, value in own.items()}
+
+
+def unpack_parts(parts: Mapping[str, bytes]) -> dict[str, Any]:
+    """Read what :func:`pack_parts` wrote.
+
+    Raises:
+        StateError: as for :func:`unpack`.
+    """
+    state: dict[str, Any] = {}
+    for part in parts.values():
+        state |= unpack(part)
+    return state
+
+
+def _holds_arrays(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_holds_arrays(item) for item in value.values())
+    return isinstance(value, torch.Tensor | np.ndarray)

@@ -13,7 +13,7 @@ import numpy as np
 
 from gnn.plan import SearchPlan
 from gnn.space import PLAIN_RULES, Architecture, SearchSpace, SpaceRules
-from searchworker.checkpoint import pack, unpack
+from searchworker.checkpoint import pack_parts, unpack_parts
 from searchworker.controllers import make_controller
 from searchworker.controllers.base import Outcome, Proposal
 from searchworker.reward import failure_reward
@@ -42,7 +42,8 @@ class Situation:
     """Of the arm's own trials since the last round, in the order they are to be told."""
     observed: Sequence[Outcome] = ()
     """Of trials that were enqueued by hand."""
-    controller_state: bytes | None = None
+    controller_state: Mapping[str, bytes] | None = None
+    """By part; None before the first round."""
     rules: SpaceRules = PLAIN_RULES
     examples: Sequence[tuple[Architecture, float]] = ()
     """Good architectures of earlier searches with their weights, for the first round."""
@@ -53,7 +54,8 @@ class Round:
     proposals: list[Proposal]
     exhausted: bool
     """The controller has nothing more to propose."""
-    controller_state: bytes
+    controller_state: Mapping[str, bytes]
+    """By part; most are as they were."""
     report: Mapping[str, Any] | None = field(default=None)
     """Diagnostics and marginals, once in a while."""
 
@@ -62,7 +64,7 @@ def play_round(situation: Situation) -> Round:
     """Advance a controller by one round; the same situation always gives the same round."""
     controller = make_controller(situation.controller, situation.space, situation.seed, situation.planned, situation.rules)
     if situation.controller_state is not None:
-        controller.load_state_dict(unpack(situation.controller_state))
+        controller.load_state_dict(unpack_parts(situation.controller_state))
     elif situation.examples:
         controller.warm_start(situation.examples)
     if situation.observed:
@@ -75,7 +77,7 @@ def play_round(situation: Situation) -> Round:
     return Round(
         proposals=proposals,
         exhausted=controller.exhausted,
-        controller_state=pack(controller.state_dict()),
+        controller_state=pack_parts(controller.state_dict()),
         report={"diagnostics": controller.diagnostics, "marginals": controller.marginals()} if due else None,
     )
 

@@ -230,9 +230,9 @@ class Controller(ABC):
             "controller": self.name,
             "generator": self._generator.bit_generator.state,
             "exhausted": self.exhausted,
-            "table": self._table.state_dict(),
             "standings": self._standings.to_json(),
             "diagnostics": dict(self.diagnostics),
+            **self._table.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -248,7 +248,7 @@ class Controller(ABC):
             raise StateError(f"This state is of the controller '{state['controller']}', not '{self.name}'.")
         self._generator.bit_generator.state = state["generator"]
         self.exhausted = state["exhausted"]
-        self._table.load_state_dict(state["table"])
+        self._table.load_state_dict(state)
         self._n_told = self._table.count_told()
         self._standings = Standings.from_json(state["standings"])
         self.diagnostics = dict(state["diagnostics"])

@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+PAGE = 1024
+"""Entries stored together; a full page changes only when one of its architectures is told."""
+
 
 class Table:
     """Rungs told and the latest reward of each architecture by its number (64 bits), in the order they came.
@@ -52,7 +55,18 @@ class Table:
         return int(np.count_nonzero(self._rungs))
 
     def state_dict(self) -> dict[str, Any]:
-        return {"numbers": self._numbers.copy(), "rungs": self._rungs.copy(), "rewards": self._rewards.copy()}
+        """The table in pages, as entries of the controller's state."""
+        columns: dict[str, np.ndarray[Any, Any]] = {"numbers": self._numbers, "rungs": self._rungs, "rewards": self._rewards}
+        return {
+            f"table.{page}": {name: column[page * PAGE : (page + 1) * PAGE].copy() for name, column in columns.items()}
+            for page in range(-(-len(self) // PAGE))
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._numbers, self._rungs, self._rewards = (state[name].copy() for name in ("numbers", "rungs", "rewards"))
+        """Read the pages among the entries of the controller's state."""
+        count = sum(name.startswith("table.") for name in state)
+        if count:
+            pages: list[dict[str, Any]] = [state[f"table.{page}"] for page in range(count)]
+            self._numbers, self._rungs, self._rewards = (
+                np.concatenate([page[name] for page in pages]) for name in ("numbers", "rungs", "rewards")
+            )

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 
 from gnn.catalogue import build_space
 from gnn.catalogue.canonical import canonical
@@ -232,6 +233,25 @@ def test_the_controller_says_what_it_believes_as_the_search_goes_on() -> None:
     assert [report.told for report in reports] == [1, 2, 3]
     for decision in WIDE.decisions:
         assert len(reports[0].marginals[decision.name]) == len(decision.choices)
+
+
+def test_a_round_writes_the_parts_of_the_state_that_it_changed() -> None:
+    search = start(controller="ppo", planned_trials=3)
+    tasks.advance_search(search.pk)
+    parts = search.arms.get(name=ArmName.CONTROLLER).parts
+
+    def contents() -> dict[str, bytes]:
+        return {part.name: bytes(part.content) for part in parts.all()}
+
+    before = contents()
+    assert {"best", "latest", "policy", "table.0"} <= set(before)
+    tasks.run_trial(search.trials.get().pk)
+    with CaptureQueriesContext(connection) as queries:
+        tasks.advance_search(search.pk)
+    (written,) = [query["sql"] for query in queries if 'INSERT INTO "webapp_armpart"' in query["sql"]]
+    after = contents()
+    assert {name for name, content in after.items() if before.get(name) != content} == {"best", "latest", "table.0"}
+    assert "'policy'" not in written, "it is updated after several outcomes"
 
 
 def test_a_k_fold_reward_is_the_mean_over_the_folds_that_do_not_test() -> None:

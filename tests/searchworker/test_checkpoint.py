@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from searchworker.checkpoint import pack, unpack
+from searchworker.checkpoint import REST, pack, pack_parts, unpack, unpack_parts
 
 
 def test_nested_states_come_back_exactly() -> None:
@@ -63,3 +63,16 @@ def test_another_schema_is_refused() -> None:
     data = save({}, metadata={"recsmith.controller": json.dumps({"schema": 99, "state": {}})})
     with pytest.raises(ValueError, match="schema 99"):
         unpack(data)
+
+
+def test_parts_come_back_as_one_and_those_that_stay_as_they_were_are_equal() -> None:
+    state = {"number": 3, "nested": {"a": 1}, "loose": torch.arange(3), "policy": {"x": torch.ones(4)}, "table": {"0": {"n": np.arange(5)}}}
+    parts = pack_parts(state)
+    assert set(parts) == {REST, "policy", "table"}
+    back = unpack_parts(parts)
+    assert set(back) == set(state)
+    assert (back["number"], back["nested"]) == (3, {"a": 1})
+    assert torch.equal(back["policy"]["x"], torch.ones(4))
+    assert back["table"]["0"]["n"].tolist() == [0, 1, 2, 3, 4]
+    after = pack_parts(state | {"number": 4, "policy": {"x": torch.zeros(4)}})
+    assert {name for name in parts if after[name] != parts[name]} == {REST, "policy"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from searchworker.controllers.table import Table
+from searchworker.controllers.table import PAGE, Table
 
 
 def test_it_knows_what_a_dictionary_would() -> None:
@@ -29,3 +29,21 @@ def test_it_knows_what_a_dictionary_would() -> None:
     number = next(iter(expected))
     back.tell(number, 99, 0.0)
     assert table.told(number) == expected[number], "what was loaded is the other's no longer"
+
+
+def test_a_full_page_changes_only_when_one_of_its_architectures_is_told() -> None:
+    table = Table()
+    for number in range(2 * PAGE):
+        table.add(number)
+    before = table.state_dict()
+    assert list(before) == ["table.0", "table.1"]
+    table.add(2 * PAGE)
+    table.tell(PAGE, 1, 0.5)
+    after = table.state_dict()
+    assert list(after) == ["table.0", "table.1", "table.2"]
+    assert [column.tolist() for column in after["table.0"].values()] == [column.tolist() for column in before["table.0"].values()]
+    assert after["table.1"]["rewards"][0] == 0.5
+    back = Table()
+    back.load_state_dict(after)
+    assert len(back) == 2 * PAGE + 1
+    assert back.told(PAGE) == (1, 0.5)

@@ -6,7 +6,7 @@ from webapp.models.mapping_templates import MappingTemplate
 from webapp.models.models import Model, ModelBuild, ModelVersion, Promotion
 from webapp.models.previews import PreparationPreview
 from webapp.models.runs import Baseline, FinalistRun, LeasedRun
-from webapp.models.searches import Arm, ControllerReport, Search
+from webapp.models.searches import Arm, ArmPart, ControllerReport, Search
 from webapp.models.spaces import Space
 from webapp.models.trials import Trial, TrialEpoch, TrialRung
 from webapp.models.uploads import Upload
@@ -14,6 +14,7 @@ from webapp.models.workers import Worker
 
 __all__ = [
     "Arm",
+    "ArmPart",
     "Baseline",
     "Blob",
     "BlobPart",

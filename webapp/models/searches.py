@@ -59,7 +59,7 @@ class Arm(models.Model):
     search = models.ForeignKey(Search, on_delete=models.CASCADE, related_name="arms")
     name = models.CharField(max_length=16, choices=ArmName.choices)
     state = models.BinaryField(null=True)
-    """Of its controller, packed by ``searchworker.checkpoint``; None before the first round."""
+    """The part of its controller's state that has no name, packed by ``searchworker.checkpoint``; None before the first round."""
     proposed = models.PositiveIntegerField(default=0)
     told = models.PositiveIntegerField(default=0)
     epochs = models.PositiveBigIntegerField(default=0)
@@ -77,6 +77,20 @@ class Arm(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} arm of search {self.search_id}"
+
+
+class ArmPart(models.Model):
+    """A part of the controller's state of an arm; a round writes those that it changed."""
+
+    arm = models.ForeignKey(Arm, on_delete=models.CASCADE, related_name="parts")
+    name = models.CharField(max_length=64)
+    content = models.BinaryField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["arm", "name"], name="arm_part_name")]
+
+    def __str__(self) -> str:
+        return f"{self.name} of the {self.arm}"
 
 
 class ControllerReport(models.Model):

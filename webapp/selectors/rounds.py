@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from gnn.plan import SearchPlan
 from webapp.enums import ENDED_RUN_STATES, IN_FLIGHT_RUN_STATES, ArmName, Ending, Failure, RunState, SearchState
-from webapp.models import Arm, Search, Trial, TrialEpoch, TrialRung
+from webapp.models import Arm, ArmPart, Search, Trial, TrialEpoch, TrialRung
 
 EARLIER_SEARCHES = 20
 BEST_ARCHITECTURES = 20
@@ -154,6 +154,11 @@ def trained_elsewhere(search: Search, arm: str, keys: Sequence[str]) -> dict[str
 
 def arms_of(search: Search) -> dict[str, Arm]:
     return {arm.name: arm for arm in Arm.objects.filter(search=search)}
+
+
+def arm_parts(arm: Arm) -> dict[str, bytes]:
+    """The named parts of the state of the arm's controller."""
+    return {name: bytes(content) for name, content in ArmPart.objects.filter(arm=arm).order_by("name").values_list("name", "content")}
 
 
 def earlier_searches(search: Search) -> list[Search]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Now
 
 from webapp.blobs import bytes_file
@@ -19,6 +19,7 @@ from webapp.enums import Failure, RunState, SearchState
 from webapp.models import Baseline, FinalistRun, ModelBuild, Search, Trial
 from webapp.queue import ADVANCE_SEARCH, BUILD_MODEL, RUN_BASELINE, RUN_FINALIST, RUN_TRIAL, enqueue_on_commit
 from webapp.services.blob_release import blobs_let_go, blobs_release
+from webapp.services.durability import commit_without_waiting
 
 MAX_LOSSES = 3
 """A run whose worker died this often is given up: it is probably what kills them."""
@@ -33,8 +34,8 @@ CLAIMABLE_IN: dict[RunModel, tuple[SearchState, ...]] = {
     Trial: (SearchState.RUNNING,),
     Baseline: (SearchState.RUNNING, SearchState.FINISHING),
     FinalistRun: (SearchState.FINISHING,),
-}
     ModelBuild: (SearchState.FINISHED,),
+}
 """The states of the search in which a kind of run may start."""
 
 
@@ -49,19 +50,17 @@ def run_claim(model: type[Run], *, run_id: int, worker: str) -> Run | None:
 
     A message may be delivered twice, late, or after the search ended: None tells the task to do nothing.
     """
+    commit_without_waiting()  # a claim that is lost leaves the run to be claimed again
     free = Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, lease_expires_at__lt=Now())
-    run = model.objects.select_for_update(of=("self",)).select_related("search__dataset").filter(free, pk=run_id).first()
-    if run is None or run.search.state not in CLAIMABLE_IN[model]:
-        return None
-    model.objects.filter(pk=run_id).update(
+    going_on = Exists(Search.objects.filter(pk=OuterRef("search_id"), state__in=CLAIMABLE_IN[model]))
+    claimed = model.objects.filter(free, going_on, pk=run_id).update(
         state=RunState.RUNNING,
-        attempt=run.attempt + 1,
+        attempt=F("attempt") + 1,
         lease_expires_at=lease_end(),
         worker=worker,
         started_at=Coalesce("started_at", Now()),
     )
-    run.refresh_from_db(fields=["state", "attempt", "lease_expires_at", "worker", "started_at"])
-    return run
+    return model.objects.select_related("search__dataset").get(pk=run_id) if claimed else None
 
 
 def run_renew(run: Run) -> bool:
@@ -97,7 +96,7 @@ def free_checkpoint(run: Trial | Baseline | FinalistRun | ModelBuild) -> None:
         blobs_let_go(type(run).objects.filter(pk=run.pk), "checkpoint_blob")
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def run_complete(run: Run, **results: Any) -> bool:
     """End the run as COMPLETED with its results; False when it is no longer this attempt's."""
     ended = owned(run).update(state=RunState.COMPLETED, finished_at=Now(), lease_expires_at=None, **results)

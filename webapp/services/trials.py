@@ -13,6 +13,7 @@ from webapp.models import Search, Trial, TrialEpoch
 from webapp.queue import ADVANCE_SEARCH, enqueue_on_commit
 from webapp.selectors.rounds import donors, median_at_epoch
 from webapp.services.blob_release import blobs_let_go
+from webapp.services.durability import commit_without_waiting
 from webapp.services.runs import lease_end, owned, run_complete, run_replace_blob
 
 
@@ -39,6 +40,7 @@ def trial_report_epoch(
     ``best`` is the best value of the search's metric so far; with ``prune``, a trial whose best is below the median
     of the others' at the same epoch is told to end.
     """
+    commit_without_waiting()  # an epoch that is lost is trained again, from the checkpoint before it
     if not owned(trial).update(lease_expires_at=lease_end(), epochs=epoch):
         return Directive.ABANDON
     # An attempt that starts again writes its epochs over those of the lost one.
