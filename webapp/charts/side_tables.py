@@ -62,7 +62,8 @@ def coverage_figure(bars: Sequence[Bar]) -> dict[str, Any]:
 
 def size_figure(bars: Sequence[Bar]) -> dict[str, Any]:
     figure = _lying(bars)
-    figure.update_layout(xaxis={"type": "log", "title": {"text": "Number"}})
+    figure.update_traces(text=[f"{bar.value:,}" for bar in bars], textposition="auto")
+    figure.update_layout(xaxis={"type": "log", "dtick": "D2", "title": {"text": "Number"}})
     return figure_json(figure)
 
 

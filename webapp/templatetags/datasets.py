@@ -73,7 +73,9 @@ def reading(file: DatasetFile) -> str:
         names = [attribute["name"] for attribute in mapping["attributes"]]
         more = f" and {len(names) - 8} more" if len(names) > 8 else ""
         return ", ".join(names[:8]) + more
-    pairs = [f"{role}: {_column(column)}" for role, column in mapping["columns"].items()]
+    # The database keeps no order of members, so positions give one.
+    columns = sorted(mapping["columns"].items(), key=lambda pair: pair[1] if isinstance(pair[1], int) else 0)
+    pairs = [f"{role}: {_column(column)}" for role, column in columns]
     return ", ".join([*pairs, *([f"{part} part"] if (part := mapping.get("part")) else [])])
 
 
