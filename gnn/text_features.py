@@ -44,7 +44,9 @@ class SentenceEncoder:
         try:
             from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - optional, and slow to load
         except ImportError as error:
-            raise TextModelMissing("Text features need sentence-transformers: pip install -r requirements-text.txt.") from error
+            raise TextModelMissing(
+                "Texts need sentence-transformers on every worker: pip install -r requirements-text.txt. Or name no language model."
+            ) from error
         try:
             self._model = SentenceTransformer(model, device=device, trust_remote_code=False, model_kwargs={"use_safetensors": True})
         except (OSError, ValueError) as error:
