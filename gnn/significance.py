@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ class Comparison:
     p_value: float
     """Of Wilcoxon's signed-rank test; 1 where the models are equal for every user."""
     confidence: float = 0.95
+    family: int = 1
+    """Comparisons that the p value is corrected for."""
 
     @property
     def separable(self) -> bool:
@@ -77,6 +80,20 @@ def compare(ours: Array, theirs: Array, *, confidence: float = 0.95, seed: int =
     return Comparison(float(difference.mean()), float(low), float(high), p_value, confidence)
 
 
+def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """The comparisons with their p values corrected for how many there are, by Holm's step-down procedure (Holm 1979).
+
+    The k-th smallest of m is multiplied by m - k + 1, and is at least as large as those below it; so the chance of any false
+    rejection stays at the level. Intervals are left as they are.
+    """
+    family, largest = len(comparisons), 0.0
+    found = list(comparisons)
+    for place, index in enumerate(sorted(range(family), key=lambda i: comparisons[i].p_value)):
+        largest = max(largest, min(1.0, (family - place) * comparisons[index].p_value))
+        found[index] = replace(comparisons[index], p_value=largest, family=family)
+    return found
+
+
 def verdict_sentence(ours: str, theirs: str, metric: str, comparison: Comparison) -> str:
     """One sentence for people, e.g. "PPO's best beats EASE by 0.012 NDCG@20 (95 % CI 0.009 to 0.015)." """
     low, high = comparison.low, comparison.high
@@ -85,7 +102,9 @@ def verdict_sentence(ours: str, theirs: str, metric: str, comparison: Comparison
     # Three decimals, or as many as it takes for a limit above 0 not to read as 0.
     decimals = next((n for n in range(3, 6) if not comparison.separable or round(low, n) > 0), 6)
     interval = f"{100 * comparison.confidence:g} % CI {low:z.{decimals}f} to {high:z.{decimals}f}"
+    p = "< 0.001" if comparison.p_value < 0.001 else f"= {comparison.p_value:.3f}"
+    test = f"; p {p}, Holm-corrected for {comparison.family} comparisons" if comparison.family > 1 else ""
     if not comparison.separable:
-        return f"{ours} is not separable from {theirs} ({interval} {metric})."
+        return f"{ours} is not separable from {theirs} ({interval} {metric}{test})."
     verb = "beats" if comparison.low > 0 else "is behind"
-    return f"{ours} {verb} {theirs} by {abs(comparison.difference):.{decimals}f} {metric} ({interval})."
+    return f"{ours} {verb} {theirs} by {abs(comparison.difference):.{decimals}f} {metric} ({interval}{test})."

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from django.db import transaction
@@ -13,15 +15,16 @@ from gnn.catalogue.rules import catalogue_rules
 from gnn.meta_features import MetaFeatures
 from gnn.plan import SearchPlan
 from gnn.protocol import Protocol
+from gnn.seeds import derived_seed
 from gnn.space import Architecture, SearchSpace
-from searchworker.checkpoint import REST
+from searchworker.checkpoint import REST, StateError
 from searchworker.controllers.base import Outcome
 from searchworker.finish import finish
 from searchworker.prior import EarlierSearch, examples
 from searchworker.reward import Measures, plan_reward
-from searchworker.rounds import FAILURES_BEFORE_GIVING_UP, Situation, budget_spent, derived_seed, divided, failed_reward, play_round
+from searchworker.rounds import FAILURES_BEFORE_GIVING_UP, Situation, budget_spent, divided, failed_reward, play_round
 from searchworker.rungs import is_promoted
-from webapp.enums import ArmName, RunState, SearchState
+from webapp.enums import CUT_SHORT, ArmName, RunState, SearchState
 from webapp.models import Arm, Search, Trial
 from webapp.selectors import rounds as round_selectors
 from webapp.selectors.dataset_attributes import dataset_described
@@ -29,18 +32,21 @@ from webapp.services import arms as arm_services
 from webapp.services import finalists, searches
 from webapp.services.durability import commit_without_waiting
 
+log = logging.getLogger(__name__)
+
 RANDOM_ARM = 1
 """Tells the random arm's seed from those of trials and finalists."""
 
 
-@transaction.atomic
 def advance(search_id: int) -> None:
     """Play one round; running it twice changes nothing."""
-    commit_without_waiting()  # a round that is lost is played again
-    search = searches.search_lock(search_id)
-    if search.state == SearchState.RUNNING:
-        _advance_running(search)
-    elif search.state == SearchState.FINISHING and searches.runs_all_ended(search):
+    with transaction.atomic():
+        commit_without_waiting()  # a round that is lost is played again
+        search = searches.search_lock(search_id)
+        all_tested = search.state == SearchState.FINISHING and searches.runs_all_ended(search)
+        if search.state == SearchState.RUNNING:
+            _advance_running(search)
+    if all_tested:
         finish(search)
 
 
@@ -57,6 +63,9 @@ def _advance_running(search: Search) -> None:
     slots = 0 if search.spent else search.workers - in_flight
     promoted = _promotions(search, plan, protocol, arms, slots)
     proposed = _play(search, plan, arms, told, slots - len(promoted))
+    left = slots - len(promoted) - len(proposed)
+    if left > 0 and any(arm.exhausted for arm in arms.values()):  # one had nothing more to propose: the others have its slots
+        proposed += _play(search, plan, arms, [], left, after=len(proposed))
     searches.search_record_round(search, promoted=promoted, proposed=proposed)
     if in_flight + len(promoted) + len(proposed) == 0:
         _close(search, protocol, arms)
@@ -65,6 +74,8 @@ def _advance_running(search: Search) -> None:
 
 
 def _reward(search: Search, trial: Trial, protocol: Protocol, plan: SearchPlan) -> float | None:
+    if trial.ending in CUT_SHORT and searches.keeps_rung_before(trial, plan):
+        return None  # with fewer epochs than the others of its rung
     if trial.state == RunState.FAILED:
         return failed_reward(trial.failure, round_selectors.rung_rewards(search, trial.arm, trial.rung))
     costs = {"parameters": trial.parameters, "latency_ms": trial.latency_ms, "train_seconds": trial.train_seconds}
@@ -99,9 +110,12 @@ def _promotions(search: Search, plan: SearchPlan, protocol: Protocol, arms: Mapp
 
 
 def _play(
-    search: Search, plan: SearchPlan, arms: Mapping[str, Arm], told: Sequence[tuple[Trial, float | None]], slots: int
+    search: Search, plan: SearchPlan, arms: Mapping[str, Arm], told: Sequence[tuple[Trial, float | None]], slots: int, after: int = 0
 ) -> list[searches.NewTrial]:
-    """Let the controller of each arm learn what ended and propose for its share of the free slots."""
+    """Let the controller of each arm learn what ended and propose for its share of the free slots.
+
+    ``after`` counts the proposals that this round has made already.
+    """
     playing = [name for name in (ArmName.CONTROLLER, ArmName.RANDOM) if name in arms]
     open_arms = {name: arms[name].proposed for name in playing if not arms[name].exhausted}
     wanted = divided(slots, open_arms, search.planned_trials)
@@ -110,7 +124,7 @@ def _play(
     sizes = feature_sizes(dataset_described(search.dataset), plan)
     rules = catalogue_rules(plan.constraints, profile["users"], profile["items"], profile["pairs"], **sizes)
     space = _space(json.dumps(search.space))
-    number = round_selectors.last_number(search) if slots > 0 else 0
+    number = round_selectors.last_number(search) + after if slots > 0 else 0
     proposed: list[searches.NewTrial] = []
     for name in playing:
         arm = arms[name]
@@ -120,21 +134,27 @@ def _play(
         if not outcomes and not observed and not wanted.get(name):
             continue
         parts = round_selectors.arm_parts(arm)
-        round_ = play_round(
-            Situation(
-                space=space,
-                controller=search.controller if own else "random",
-                seed=search.seed if own else derived_seed(search.seed, RANDOM_ARM),
-                planned=search.planned_trials,
-                wanted=wanted.get(name, 0),
-                told=arm.told,
-                outcomes=outcomes,
-                observed=observed,
-                controller_state=None if arm.state is None else {REST: bytes(arm.state), **parts},
-                rules=rules,
-                examples=_examples(search) if own and plan.prior and arm.state is None else (),
-            )
+        situation = Situation(
+            space=space,
+            controller=search.controller if own else "random",
+            seed=search.seed if own else derived_seed(search.seed, RANDOM_ARM),
+            planned=search.planned_trials,
+            wanted=wanted.get(name, 0),
+            told=arm.told,
+            outcomes=outcomes,
+            observed=observed,
+            expected=_in_training(search, ArmName.MANUAL) if own and arms[ArmName.MANUAL].proposed else (),
+            controller_state=None if arm.state is None else {REST: bytes(arm.state), **parts},
+            rules=rules,
+            examples=_examples(search) if own and plan.prior and arm.state is None else (),
         )
+        try:
+            round_ = play_round(situation)
+        except StateError as error:
+            log.warning("The controller of %s starts anew from what was told: %s", arm, error)
+            situation = _without_state(search, situation, name)
+            searches.search_note_restart(search, arm=name, outcomes=len(situation.observed), reason=str(error))
+            round_ = play_round(situation)
         keys = [rules.key(proposal.architecture) for proposal in round_.proposals]
         others = any(other.proposed for other in arms.values() if other is not arm)
         known = round_selectors.trained_elsewhere(search, name, keys) if others else {}
@@ -163,6 +183,26 @@ def _play(
         )
         arm_services.arm_parts_write(arm, before=parts, after=state)
     return proposed
+
+
+def _in_training(search: Search, arm: str) -> list[Architecture]:
+    return [Architecture.of(architecture) for architecture in round_selectors.in_training(search, arm)]
+
+
+def _without_state(search: Search, situation: Situation, name: str) -> Situation:
+    """The same for a controller that is new, and learns from all outcomes of its arm as from those that others chose."""
+    own: list[Outcome] = []
+    by_hand: list[Outcome] = []
+    for architecture, reward, rung, arm in round_selectors.told_before(search):
+        outcome = Outcome(Architecture.of(architecture), {}, reward, rung)
+        if arm == name:
+            own.append(outcome)
+        elif arm == ArmName.MANUAL and name == ArmName.CONTROLLER:
+            by_hand.append(outcome)
+    expected = [*_in_training(search, name), *situation.expected]
+    known = {situation.rules.key(architecture) for architecture in (*(outcome.architecture for outcome in own), *expected)}
+    observed = [*own, *(outcome for outcome in by_hand if situation.rules.key(outcome.architecture) not in known)]
+    return replace(situation, controller_state=None, outcomes=(), observed=observed, expected=expected)
 
 
 @lru_cache(maxsize=16)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gnn.significance import Comparison, compare, verdict_sentence
+from gnn.significance import Comparison, compare, corrected, verdict_sentence
 from gnn.space import SearchSpace
 from searchworker.importance import Importance, Method, importance
 from webapp.enums import ArmName
 from webapp.models import Search
+from webapp.selectors.rounds import least_measured, plan_of
 from webapp.selectors.searches import CONTROLLER_LABELS, metric_label, objective_of
 from webapp.selectors.tested import Tested, best_first, first_rung, tested_baselines, tested_finalists
 from webapp.services.searches import search_finish
@@ -45,22 +46,25 @@ class Paired:
 
 
 def finish(search: Search) -> None:
-    """End a search whose finalists and baselines are all tested; call inside the transaction that locked it."""
+    """End a search whose finalists and baselines are all tested.
+
+    Comparisons and importance take seconds, so call it outside a transaction: what they rest on is final, and the search is
+    locked for writing alone.
+    """
     finalists, baselines = tested_finalists(search), best_first(tested_baselines(search))
     own = [model for model in finalists if model.arm != ArmName.RANDOM]
     if not own:
-        search_finish(search, message="The search is over, but no finalist could be retrained; see their messages.")
+        search_finish(search_id=search.pk, message="The search is over, but no finalist could be retrained; see their messages.")
         return
     winner = own[0]
     by_chance = [model for model in finalists if model.arm == ArmName.RANDOM]
-    pairs = [
-        Paired(kind, other, compare(winner.users, other.users))
-        for kind, others in (("baseline", baselines), ("runner_up", own[1:2]), ("random_arm", by_chance))
-        for other in others
-    ]
+    beside = (("baseline", baselines), ("runner_up", own[1:2]), ("random_arm", by_chance))
+    others = [(kind, other) for kind, some in beside for other in some]
+    results = corrected([compare(winner.users, other.users) for _, other in others])
+    pairs = [Paired(kind, other, result) for (kind, other), result in zip(others, results, strict=True)]
     search_finish(
-        search,
-        message=verdict(search.controller, metric_label(objective_of(search)), winner, pairs),
+        search_id=search.pk,
+        message=" ".join((verdict(search.controller, metric_label(objective_of(search)), winner, pairs), *_limits_missed(search))),
         comparisons=[pair.to_json(winner) for pair in pairs],
         importance=_importance(search),
     )
@@ -83,6 +87,17 @@ def verdict(controller: str, metric: str, winner: Tested, pairs: Sequence[Paired
     if chance is not None:
         sentences.append(verdict_sentence("It", "the best of random search at the same budget", metric, chance.result))
     return " ".join(sentences)
+
+
+def _limits_missed(search: Search) -> list[str]:
+    """A sentence for each limit that is known only after training and that no trial kept to."""
+    constraints = plan_of(search).constraints
+    limits = {"latency": ("latency_ms", constraints.max_latency_ms), "training time": ("train_seconds", constraints.max_train_seconds)}
+    return [
+        f"No trial kept to the limit on {name}, {limit:g}; the least was {least:.3g}."
+        for name, (column, limit) in limits.items()
+        if limit is not None and (least := least_measured(search, column)) is not None and least > limit
+    ]
 
 
 def _importance(search: Search) -> dict[str, dict[str, float]]:

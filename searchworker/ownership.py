@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
@@ -56,6 +57,12 @@ def ownership(run: runs.Run) -> Iterator[None]:
     except TextModelMissing as error:
         # The same for all its runs, so none of them is to blame.
         searches.search_break_off(search_id=run.search_id, message=str(error))
+    except SoftTimeLimitExceeded:
+        message = (
+            f"It took more than {settings.RECSMITH_TRIAL_LIMIT_SECONDS:,} seconds. Search with fewer epochs, less data or smaller "
+            "architectures, or raise RECSMITH_TRIAL_LIMIT_SECONDS."
+        )
+        runs.run_fail(run, failure=Failure.TIME_LIMIT, message=message)
     except GnnError as error:
         runs.run_fail(run, failure=Failure.ERROR, message=str(error))
     except Exception as error:

@@ -14,7 +14,7 @@ from gnn.measures import FAIRNESS, direction, spans_decades, stem
 from gnn.metrics import ValidationScores
 from gnn.plan import COST_NAMES, Constraints, SearchPlan, Term
 
-FAILURES = ("out_of_memory", "diverged")
+FAILURES = ("out_of_memory", "diverged", "time_limit")
 SPREAD_OF_FEW = 0.1
 """Spread as a share of the median reward, where the completed rewards show none of their own."""
 FEW = 4

@@ -9,16 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from gnn.plan import SearchPlan
 from gnn.space import PLAIN_RULES, Architecture, SearchSpace, SpaceRules
-from searchworker.checkpoint import pack_parts, unpack_parts
+from searchworker.checkpoint import StateError, pack_parts, unpack_parts
 from searchworker.controllers import make_controller
-from searchworker.controllers.base import Outcome, Proposal
+from searchworker.controllers.base import Controller, Outcome, Proposal
 from searchworker.reward import failure_reward
 
-REWARDED_FAILURES = ("out_of_memory", "diverged")
+REWARDED_FAILURES = ("out_of_memory", "diverged", "time_limit")
 """Failures that say something about the architecture; a lost worker or a bug does not, and is never told."""
 
 FAILURES_BEFORE_GIVING_UP = 8
@@ -42,6 +40,8 @@ class Situation:
     """Of the arm's own trials since the last round, in the order they are to be told."""
     observed: Sequence[Outcome] = ()
     """Of trials that were enqueued by hand."""
+    expected: Sequence[Architecture] = ()
+    """In training by somebody else's choice: not to be proposed."""
     controller_state: Mapping[str, bytes] | None = None
     """By part; None before the first round."""
     rules: SpaceRules = PLAIN_RULES
@@ -64,9 +64,10 @@ def play_round(situation: Situation) -> Round:
     """Advance a controller by one round; the same situation always gives the same round."""
     controller = make_controller(situation.controller, situation.space, situation.seed, situation.planned, situation.rules)
     if situation.controller_state is not None:
-        controller.load_state_dict(unpack_parts(situation.controller_state))
+        _load(controller, situation.controller_state)
     elif situation.examples:
         controller.warm_start(situation.examples)
+    controller.expect(situation.expected)
     if situation.observed:
         controller.observe(situation.observed)
     if situation.outcomes:
@@ -80,6 +81,20 @@ def play_round(situation: Situation) -> Round:
         controller_state=pack_parts(controller.state_dict()),
         report={"diagnostics": controller.diagnostics, "marginals": controller.marginals()} if due else None,
     )
+
+
+def _load(controller: Controller, state: Mapping[str, bytes]) -> None:
+    """Go on from a stored state.
+
+    Raises:
+        StateError: it is of another version, in whatever way.
+    """
+    try:
+        controller.load_state_dict(unpack_parts(state))
+    except StateError:
+        raise
+    except Exception as error:  # a version that did not change its number may lack an entry, or have one of another shape
+        raise StateError(f"The controller state is of another version: {type(error).__name__}: {error}") from error
 
 
 def divided(slots: int, proposed: Mapping[Any, int], planned: int) -> dict[str, int]:
@@ -125,8 +140,3 @@ def budget_spent(plan: SearchPlan, *, epochs: int, elapsed: float, worker_second
 def failed_reward(failure: str, completed: Sequence[float]) -> float | None:
     """What is told of a failed trial; None for failures that say nothing about its architecture."""
     return failure_reward(failure, completed) if failure in REWARDED_FAILURES else None
-
-
-def derived_seed(seed: int, *path: int) -> int:
-    """An independent seed for one part of a search, e.g. ``derived_seed(search.seed, trial_number)``."""
-    return int(np.random.SeedSequence([seed, *path]).generate_state(1)[0])

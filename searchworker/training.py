@@ -80,6 +80,10 @@ def _run_rung(trial: Trial, protocol: Protocol, plan: SearchPlan) -> None:
     if plan.inherit and trial.arm == ArmName.CONTROLLER:
         score = trained.scores.values[protocol.objective]
         trials.trial_keep_embeddings(trial, embeddings=pack({"nodes": trained.nodes.cpu()}), metric=protocol.objective, score=score)
+    if reporter.ending is not None and plan.grows_data and trial.rung > 0:
+        # Scores on more data after fewer epochs compare with no other trial's; those of the rung before stay.
+        runs.run_complete(trial, ending=reporter.ending, epochs=trained.epochs, train_seconds=trained.seconds)
+        return
     result = _result(trained, data, protocol, plan)
     if reporter.ending is None and rung.holds(trained.epochs):
         trials.trial_wait(trial, result=result, checkpoint=reporter.checkpoint)

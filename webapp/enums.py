@@ -100,6 +100,12 @@ class Ending(models.TextChoices):
     MEDIAN = "median", "Below the median of the others"
     RUNG = "rung", "Not promoted from its rung"
     BUDGET = "budget", "The search's budget was spent"
+    FAILED_LATER = "failed_later", "Failed on the next rung"
+    """What it had reached on the rung before counts."""
+
+
+CUT_SHORT = (Ending.MEDIAN, Ending.BUDGET)
+"""The search ended the training before its rung's end."""
 
 
 class Failure(models.TextChoices):
@@ -107,5 +113,6 @@ class Failure(models.TextChoices):
 
     OUT_OF_MEMORY = "out_of_memory", "Out of memory"
     DIVERGED = "diverged", "Diverged"
+    TIME_LIMIT = "time_limit", "Took too long"
     ERROR = "error", "Unexpected error"
     LOST = "lost", "Worker lost too often"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery
+from django.conf import settings
 from django.db import transaction
 
 INGEST_DATASET = "recsmith.ingest_dataset"
@@ -33,6 +34,18 @@ TASK_QUEUES = {
 
 app = Celery("recsmith")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+
+SECONDS_TO_END = 60
+"""Between the exception that tells a task to end and the end of its process, whatever the task does with it."""
+
+
+def time_limits() -> dict[str, dict[str, int]]:
+    """Task name -> Celery's limits in seconds, by its queue."""
+    limits = {CONTROL_QUEUE: settings.RECSMITH_CONTROL_LIMIT_SECONDS, TRIALS_QUEUE: settings.RECSMITH_TRIAL_LIMIT_SECONDS}
+    return {task: {"soft_time_limit": limits[queue], "time_limit": limits[queue] + SECONDS_TO_END} for task, queue in TASK_QUEUES.items()}
+
+
+app.conf.task_annotations = time_limits()
 
 
 def enqueue_on_commit(task: str, *args: Any) -> None:

@@ -59,6 +59,10 @@ RECSMITH_DECOMPRESS_RATIO = env_int("RECSMITH_DECOMPRESS_RATIO", 200, minimum=1)
 """How much a compressed upload may hold, and how many times its own size."""
 RECSMITH_LEASE_SECONDS = env_int("RECSMITH_LEASE_SECONDS", 60, minimum=2)
 """How long a silent worker keeps its trial before another may take it."""
+RECSMITH_TRIAL_LIMIT_SECONDS = env_int("RECSMITH_TRIAL_LIMIT_SECONDS", 6 * 3600, minimum=1)
+"""How long one attempt at a trial, baseline, finalist or model may take before it fails."""
+RECSMITH_CONTROL_LIMIT_SECONDS = env_int("RECSMITH_CONTROL_LIMIT_SECONDS", 3600, minimum=1)
+"""The same for a task of the control queue; the longest of these reads an uploaded dataset."""
 
 # Celery spells a Unix socket differently from the Redis clients.
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)

@@ -107,6 +107,12 @@ class Controller(ABC):
         """
         self._take(outcomes, strangers=True)
 
+    def expect(self, architectures: Sequence[Architecture]) -> None:
+        """Note that ``architectures`` are in training already: they are not proposed, and their outcomes may be told or observed."""
+        for number in map(self._number, architectures):
+            if number not in self._table:
+                self._table.add(number)
+
     def warm_start(self, examples: Sequence[tuple[Architecture, float]]) -> None:
         """Start from ``examples``: architectures that were good in earlier searches, with weights in (0, 1].
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gnn import significance
 from gnn.errors import DataError
-from gnn.significance import Comparison, align, compare, verdict_sentence
+from gnn.significance import Comparison, align, compare, corrected, verdict_sentence
 
 
 def test_a_clear_difference_by_hand():
@@ -84,3 +84,19 @@ def test_an_interval_is_exact_where_users_differ_by_one_amount():
 )
 def test_the_verdict_says_what_the_interval_says(comparison, sentence):
     assert verdict_sentence("PPO's best", "EASE", "NDCG@20", comparison) == sentence
+
+
+def test_p_values_are_corrected_by_holm():
+    """By hand: 0.005 * 4, 0.01 * 3 and 0.03 * 2; 0.04 * 1 is below the one before it, whose value it takes."""
+    raw = [Comparison(0, 0, 0, p) for p in (0.01, 0.04, 0.03, 0.005)]
+    assert [one.p_value for one in corrected(raw)] == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert {one.family for one in corrected(raw)} == {4}
+    assert [one.p_value for one in corrected([Comparison(0, 0, 0, p) for p in (0.7, 0.6)])] == [1, 1]
+    assert corrected(raw[:1]) == raw[:1]
+    assert corrected([]) == []
+
+
+def test_the_verdict_says_that_its_p_value_is_corrected():
+    (comparison, _) = corrected([Comparison(0.012, 0.009, 0.015, 0.01), Comparison(0, 0, 0, 0.5)])
+    sentence = "It beats EASE by 0.012 NDCG@20 (95 % CI 0.009 to 0.015; p = 0.020, Holm-corrected for 2 comparisons)."
+    assert verdict_sentence("It", "EASE", "NDCG@20", comparison) == sentence

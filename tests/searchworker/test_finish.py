@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from django.db import connection
 
+from searchworker import tasks
 from searchworker.finish import finish
+from searchworker.importance import EqualRewards
 from tests.webapp.factories import make_baseline, make_finalist, make_search, make_trials
 from webapp.enums import SearchState
 from webapp.models import Baseline, FinalistRun, Search, Trial, TrialRung
+from webapp.services import searches
 
 pytestmark = pytest.mark.django_db
 
@@ -55,15 +59,40 @@ def test_the_winner_by_validation_is_compared_with_everything_beside_it() -> Non
     assert rows["runner_up", "trial 2"]["low"] < 0 < rows["runner_up", "trial 2"]["high"]
     assert search.message == (
         f"PPO's best, trial 1, scores {ease.mean() + 0.1:.4f} NDCG@20 on test (mean of 2 seeds). "
-        "It beats the best baseline, EASE, by 0.100 NDCG@20 (95 % CI 0.100 to 0.100). "
+        "It beats the best baseline, EASE, by 0.100 NDCG@20 (95 % CI 0.100 to 0.100; p < 0.001, Holm-corrected for 4 comparisons). "
         + search.message[search.message.index("It beats the best of random search") :]
     )
+
+
+def test_the_search_is_not_locked_while_its_importance_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    search, _ = searched()
+    depths: list[int] = []
+
+    def watched(*_: object) -> EqualRewards:
+        depths.append(len(connection.savepoint_ids))
+        return EqualRewards(0)
+
+    monkeypatch.setattr("searchworker.finish.importance", watched)
+    before = len(connection.savepoint_ids)
+    tasks.advance_search(search.pk)
+    assert depths == [before, before]
+    search.refresh_from_db()
+    assert search.state == SearchState.FINISHED
+
+
+def test_a_search_that_is_paused_while_it_is_compared_is_not_ended() -> None:
+    search, _ = searched()
+    searches.search_pause(search_id=search.pk)
+    finish(search)
+    search.refresh_from_db()
+    assert (search.state, search.comparisons) == (SearchState.PAUSED, [])
 
 
 def test_a_search_that_is_behind_a_baseline_says_to_use_that() -> None:
     search, ease = searched("random")
     Baseline.objects.filter(search=search, name="ease").update(test_users=stored(ease + 0.3))
     finish(search)
+    search.refresh_from_db()
     assert "Random search's best, trial 1, scores" in search.message
     assert "It is behind the best baseline, EASE, by 0.200 NDCG@20" in search.message
     assert "Use EASE." in search.message
@@ -72,10 +101,12 @@ def test_a_search_that_is_behind_a_baseline_says_to_use_that() -> None:
 def test_without_a_tested_finalist_or_baseline_the_verdict_says_so() -> None:
     search = make_search(state=SearchState.FINISHING)
     finish(search)
+    search.refresh_from_db()
     assert "no finalist could be retrained" in search.message
     search, _ = searched()
     search.baselines.all().delete()
     finish(search)
+    search.refresh_from_db()
     assert "No baseline completed." in search.message
 
 
@@ -86,6 +117,7 @@ def test_importance_is_of_the_rewards_at_the_first_rung() -> None:
         reward = 1.0 if trial.architecture["node_dim"] == 128 else 0.0
         TrialRung.objects.create(trial=trial, search=search, arm="controller", rung=0, epochs=1, seconds=1.0, reward=reward)
     finish(search)
+    search.refresh_from_db()
     for shares in search.importance.values():
         assert max(shares, key=shares.__getitem__) == "node_dim"
     assert set(search.importance) == {"fanova", "ped_anova"}

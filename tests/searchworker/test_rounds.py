@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from gnn.plan import Budget, SearchPlan
+from gnn.seeds import derived_seed
 from gnn.space import Architecture, DecisionSpec, SearchSpace
 from searchworker.controllers.base import Outcome
-from searchworker.rounds import Situation, budget_spent, derived_seed, divided, failed_reward, play_round
+from searchworker.rounds import Situation, budget_spent, divided, failed_reward, play_round
 
 SPACE = SearchSpace([DecisionSpec("a", (1, 2, 3)), DecisionSpec("b", ("x", "y", "z"))])
 

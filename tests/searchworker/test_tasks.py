@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core.files.storage import default_storage
 from django.db import OperationalError
 
 from gnn.catalogue import build_space
-from gnn.errors import Diverged, OutOfMemory
+from gnn.errors import Diverged, OutOfMemory, SpaceError
+from gnn.plan import Rungs, SearchPlan
 from searchworker import tasks, training
-from searchworker.checkpoint import StateError
-from tests.searchworker.searching import run_everything, start
+from tests.searchworker.searching import SPACE, run_everything, start
 from webapp.blobs import bytes_file
 from webapp.enums import ArmName, Failure, RunState, SearchState
 from webapp.models import Arm, Search, Trial
 from webapp.selectors.searches import METRIC_LABELS
 from webapp.services import searches
+from webapp.services.searches import CONTROLLER_NAMES
 
 pytestmark = pytest.mark.django_db
 
@@ -207,18 +210,52 @@ def test_a_space_smaller_than_the_budget_ends_the_search_early() -> None:
     assert search.trials.count() == 2
 
 
+@pytest.mark.parametrize("controller", CONTROLLER_NAMES)
+@pytest.mark.parametrize("rungs", [None, Rungs(first=1, factor=2, count=2)])
+def test_a_controller_whose_state_is_of_another_version_learns_again_from_what_was_told(controller: str, rungs: Rungs | None) -> None:
+    search = start(controller=controller, planned_trials=7, workers=2, plan=SearchPlan(random_arm=False, rungs=rungs))
+    searches.search_enqueue(search_id=search.pk, architecture=SPACE.sample(np.random.default_rng(0)))
+    for _ in range(3):
+        tasks.advance_search(search.pk)
+        waiting = search.trials.filter(state=RunState.QUEUED).order_by("number").first()
+        assert waiting is not None
+        tasks.run_trial(waiting.pk)
+    assert search.trials.filter(state=RunState.QUEUED).exists(), "a proposal of the old controller is still in training"
+    Arm.objects.filter(search=search, name=ArmName.CONTROLLER).update(state=b"of another version")
+    tasks.advance_search(search.pk)
+    search.refresh_from_db()
+    assert "learned again from its" in search.message
+    assert run_everything(search).state == SearchState.FINISHED
+    assert search.trials.filter(arm=ArmName.CONTROLLER).count() == 7, "every other architecture of the space, each once"
+    assert search.trials.exclude(told_order=None).count() == 8
+
+
 @pytest.mark.django_db(transaction=True)
-def test_a_controller_state_that_cannot_be_read_ends_the_search_with_a_message() -> None:
+def test_a_search_that_cannot_go_on_ends_with_a_message() -> None:
     search = start()
     tasks.advance_search(search.pk)
     tasks.run_trial(search.trials.get().pk)
-    Arm.objects.filter(search=search, name=ArmName.CONTROLLER).update(state=b"of another version")
-    with pytest.raises(StateError):
+    Search.objects.filter(pk=search.pk).update(controller="of a version to come")
+    with pytest.raises(SpaceError):
         tasks.advance_search(search.pk)
     search.refresh_from_db()
     assert search.state == SearchState.FAILED
-    assert search.message.startswith("The search cannot go on. StateError: ")
+    assert search.message.startswith("The search cannot go on. SpaceError: ")
     assert search.trials.get().state == RunState.COMPLETED
+
+
+def test_a_trial_over_its_time_limit_fails_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = start(planned_trials=1)
+    tasks.advance_search(search.pk)
+
+    def too_long(*_: Any, **__: Any) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(training, "train_architecture", too_long)
+    tasks.run_trial(search.trials.get().pk)
+    trial = search.trials.get()
+    assert (trial.state, trial.failure) == (RunState.FAILED, Failure.TIME_LIMIT)
+    assert "RECSMITH_TRIAL_LIMIT_SECONDS" in trial.message
 
 
 def test_a_trial_that_ends_during_a_round_is_told_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:

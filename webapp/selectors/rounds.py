@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Aggregate, Count, F, FloatField, QuerySet
+from django.db.models import Aggregate, Count, F, FloatField, Min, QuerySet
 from django.db.models.functions import Now
 
 from gnn.plan import SearchPlan
@@ -65,6 +65,20 @@ def only_by_hand(search: Search, told: Sequence[tuple[Trial, float | None]]) -> 
     return [(trial, reward) for trial, reward in by_hand if trial.key not in own]
 
 
+def in_training(search: Search, arm: str) -> list[dict[str, Any]]:
+    """Architectures of the trials of an arm of whose first rung nothing was told yet."""
+    rows = Trial.objects.filter(search=search, arm=arm, rung=0, told_order=None).order_by("number")
+    return list(rows.values_list("architecture", flat=True))
+
+
+def told_before(search: Search) -> list[tuple[dict[str, Any], float, int, str]]:
+    """Architecture, reward, rung and arm of all that was told, rungs of one trial in their order; no failed rung but the first."""
+    columns = ("trial__architecture", "reward", "rung", "arm")
+    reached = list(TrialRung.objects.filter(search=search).order_by("id").values_list(*columns))
+    failed = Trial.objects.filter(search=search, state=RunState.FAILED, rung=0, reward__isnull=False, told_order__isnull=False)
+    return reached + list(failed.order_by("told_order").values_list("architecture", "reward", "rung", "arm"))
+
+
 def rung_rewards(search: Search, arm: str, rung: int) -> list[float]:
     return list(TrialRung.objects.filter(search=search, arm=arm, rung=rung).values_list("reward", flat=True))
 
@@ -95,6 +109,12 @@ def failed_count(search: Search) -> int:
 
 def any_scored(search: Search) -> bool:
     return Trial.objects.filter(search=search, state__in=(RunState.COMPLETED, RunState.WAITING)).exists()
+
+
+def least_measured(search: Search, column: str) -> float | None:
+    """The smallest value of a cost over the completed trials."""
+    least: float | None = Trial.objects.filter(search=search, state=RunState.COMPLETED).aggregate(least=Min(column))["least"]
+    return least
 
 
 def last_failure(search: Search) -> str:

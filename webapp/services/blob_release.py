@@ -1,4 +1,8 @@
-"""Freeing blobs: they are content-addressed, so that rows may share one, and the last to let go frees it."""
+"""Freeing blobs: they are content-addressed, so that rows may share one, and the last to let go frees it.
+
+Whoever locks rows of several kinds in one transaction does so in this order, so that no two wait for each other: the
+search, its runs by primary key, the blobs by name.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +35,18 @@ def blobs_release(names: Iterable[str]) -> None:
 
 def blobs_let_go(rows: models.QuerySet[Any], field: str) -> None:
     """Empty the column ``field`` of rows, and free what it named; call it in the transaction that ends them."""
-    kept = rows.exclude(**{field: ""})
-    names = list(kept.values_list(field, flat=True))
-    if names:
-        kept.update(**{field: ""})
-        blobs_release(names)
+    blobs_let_go_all([(rows, field)])
+
+
+def blobs_let_go_all(columns: Iterable[tuple[models.QuerySet[Any], str]]) -> None:
+    """The same for several columns at once: all rows let go before the first blob is locked."""
+    names: list[str] = []
+    for rows, field in columns:
+        kept = rows.exclude(**{field: ""})
+        if held := list(kept.values_list(field, flat=True)):
+            kept.update(**{field: ""})
+            names += held
+    blobs_release(names)
 
 
 def _is_used(name: str) -> bool:

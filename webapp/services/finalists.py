@@ -10,10 +10,14 @@ from webapp.services.runs import run_complete
 
 
 def finalists_choose(search: Search, *, count: int, seeds: Sequence[int]) -> list[Trial]:
-    """Pick the best trials, and the best one of random search beside them, by reward; queue one run for each seed."""
+    """Pick the best architectures, and the best one of random search beside them, by reward; queue one run for each seed."""
     scored = Trial.objects.filter(search=search, state__in=(RunState.COMPLETED, RunState.WAITING), reward__isnull=False)
-    own = scored.exclude(arm=ArmName.RANDOM).order_by(*ranking(search))[:count]
-    trials = [*own, *scored.filter(arm=ArmName.RANDOM).order_by(*ranking(search))[:1]]
+    own: dict[str, Trial] = {}
+    # A person and the controller may have chosen the same; no more than two trials of these arms have one key.
+    for trial in scored.exclude(arm=ArmName.RANDOM).order_by(*ranking(search))[: 2 * count]:
+        if len(own) < count:
+            own.setdefault(trial.key, trial)
+    trials = [*own.values(), *scored.filter(arm=ArmName.RANDOM).order_by(*ranking(search))[:1]]
     for trial in trials:
         for seed in seeds:
             run = FinalistRun.objects.create(search=search, trial=trial, seed=seed)

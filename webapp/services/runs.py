@@ -81,13 +81,14 @@ def run_save_checkpoint(run: Resumable, *, checkpoint: bytes) -> None:
 
 def run_replace_blob(run: Resumable, field: str, content: bytes) -> None:
     """Keep ``content`` under ``field`` of the run, if it is still this attempt's, and free what was there; call it in a transaction."""
+    # The run before its blobs, as everywhere (see blob_release): storing locks the blob where its content is there already.
+    if not owned(run).select_for_update(no_key=True).values_list("pk").first():
+        return
     before = getattr(run, field)
     saved = default_storage.save(field.removesuffix("_blob"), bytes_file(content))
-    if owned(run).update(**{field: saved}):
-        setattr(run, field, saved)
-        blobs_release({before} - {saved})
-    else:
-        blobs_release({saved})
+    owned(run).update(**{field: saved})
+    setattr(run, field, saved)
+    blobs_release({before} - {saved})
 
 
 def free_checkpoint(run: Trial | Baseline | FinalistRun | ModelBuild) -> None:

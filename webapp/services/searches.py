@@ -19,17 +19,28 @@ from gnn.catalogue.rules import check_constraints
 from gnn.errors import SpaceError
 from gnn.plan import Budget, Constraints, SearchPlan
 from gnn.protocol import Protocol
+from gnn.seeds import derived_seed
 from gnn.space import Architecture, SearchSpace
-from webapp.enums import ACTIVE_SEARCH_STATES, ENDED_RUN_STATES, IN_FLIGHT_RUN_STATES, ArmName, DatasetState, RunState, SearchState
+from webapp.enums import (
+    ACTIVE_SEARCH_STATES,
+    CUT_SHORT,
+    ENDED_RUN_STATES,
+    IN_FLIGHT_RUN_STATES,
+    ArmName,
+    DatasetState,
+    Ending,
+    RunState,
+    SearchState,
+)
 from webapp.models import Arm, Baseline, ControllerReport, Dataset, FinalistRun, Search, Trial, TrialRung
 from webapp.queue import ADVANCE_SEARCH, RUN_BASELINE, RUN_TRIAL, enqueue_on_commit
 from webapp.selectors.dataset_attributes import dataset_described
 from webapp.selectors.rounds import last_number, plan_of, rung_before
 from webapp.services.baselines import BASELINES
-from webapp.services.blob_release import blobs_let_go
+from webapp.services.blob_release import blobs_let_go_all
 from webapp.services.errors import Conflict
 from webapp.services.runs import RUN_TASKS, runs_enqueue
-from webapp.services.trials import trials_release_waiting
+from webapp.services.trials import trials_complete_waiting, trials_release_waiting
 
 CONTROLLER_NAMES = {
     "ppo": "Learns which choices pay off, in small careful steps (proximal policy optimisation). The default.",
@@ -222,7 +233,7 @@ def search_enqueue(*, search_id: int, architecture: Architecture) -> Trial:
     if twin is not None:
         raise Conflict(f"Trial {twin.number} has this architecture already.")
     number = last_number(search) + 1
-    seed = (int(key, 16) ^ search.seed) % 2**63
+    seed = derived_seed(search.seed, int(key, 16))  # as the arms' own trials have it
     trial = Trial.objects.create(search=search, number=number, arm=ArmName.MANUAL, architecture=chosen.to_json(), key=key, seed=seed)
     Arm.objects.filter(search=search, name=ArmName.MANUAL).update(proposed=F("proposed") + 1)
     enqueue_on_commit(RUN_TRIAL, trial.pk)
@@ -241,14 +252,21 @@ def search_break_off(*, search_id: int, message: str) -> None:
         search_fail(search, message=message)
 
 
+@transaction.atomic
 def search_finish(
-    search: Search,
     *,
+    search_id: int,
     message: str,
     comparisons: Sequence[Mapping[str, Any]] = (),
     importance: Mapping[str, Mapping[str, float]] | None = None,
 ) -> None:
-    """End the search with its verdict, what it rests on, and which decisions mattered."""
+    """End a search that tests its finalists with its verdict, what that rests on, and which decisions mattered.
+
+    Does nothing where it was paused, stopped or ended meanwhile.
+    """
+    search = search_lock(search_id)
+    if search.state != SearchState.FINISHING:
+        return
     search.comparisons, search.importance = list(comparisons), dict(importance or {})
     search.save(update_fields=["comparisons", "importance"])
     _end(search, state=SearchState.FINISHED, message=message)
@@ -266,6 +284,12 @@ def search_note_prior(search: Search, *, learned_from: Sequence[int]) -> None:
     search.save(update_fields=["learned_from"])
 
 
+def search_note_restart(search: Search, *, arm: str, outcomes: int, reason: str) -> None:
+    """Note that the controller of an arm began anew with what had been told, because its state could not be read."""
+    search.message = f"The {ArmName(arm).label.lower()} arm learned again from its {outcomes} outcomes, because of an upgrade: {reason}"
+    search.save(update_fields=["message"])
+
+
 def search_begin_finishing(search: Search, *, message: str) -> None:
     """The budget is spent and finalists are queued."""
     trials_release_waiting(search)
@@ -280,9 +304,9 @@ def _end(search: Search, *, state: SearchState, message: str) -> None:
         model.objects.filter(search_id=search.pk, state__in=IN_FLIGHT_RUN_STATES).update(
             state=RunState.STOPPED, finished_at=Now(), lease_expires_at=None
         )
-    trials_release_waiting(search)  # after those in flight: no other can come to the end of its rung now
-    for rows, field in ((search.trials, "checkpoint_blob"), (search.trials, "embeddings_blob"), (search.finalist_runs, "checkpoint_blob")):
-        blobs_let_go(rows.all(), field)
+    trials_complete_waiting(search)  # after those in flight: no other can come to the end of its rung now
+    held = ((search.trials, "checkpoint_blob"), (search.trials, "embeddings_blob"), (search.finalist_runs, "checkpoint_blob"))
+    blobs_let_go_all([(rows.all(), field) for rows, field in held])
     search.state = state
     search.message = message
     search.save(update_fields=["state", "message"])
@@ -307,11 +331,14 @@ def search_record_told(search: Search, *, arms: Mapping[str, Arm], told: Sequenc
     if not told:
         return
     last = Trial.objects.filter(search=search, told_order__isnull=False).aggregate(last=Max("told_order"))["last"] or 0
-    before = {} if plan_of(search).grows_data else rung_before([trial for trial, _ in told])
+    plan, before = plan_of(search), rung_before([trial for trial, _ in told])
     for order, (trial, reward) in enumerate(told, start=last + 1):
-        trial.told_order, trial.reward = order, reward
-        trial.save(update_fields=["told_order", "reward"])
-        arm, earlier = arms[trial.arm], before.get(trial.pk)
+        arm, earlier = arms[trial.arm], None if plan.grows_data else before.get(trial.pk)
+        if trial.pk in before and keeps_rung_before(trial, plan):
+            _keep_rung(trial, before[trial.pk], order)
+        else:
+            trial.told_order, trial.reward = order, reward
+            trial.save(update_fields=["told_order", "reward"])
         arm.epochs += trial.epochs - (earlier.epochs if earlier else 0)
         arm.seconds += (trial.train_seconds or 0.0) - (earlier.seconds if earlier else 0.0)
         arm.stale += trial.rung == 0  # a trial that goes on to another rung is not another trial
@@ -330,6 +357,31 @@ def search_record_told(search: Search, *, arms: Mapping[str, Arm], told: Sequenc
                 arm.best_reward, arm.stale = reward, 0
     for name in {trial.arm for trial, _ in told}:
         arms[name].save(update_fields=["epochs", "seconds", "best_reward", "stale"])
+
+
+def keeps_rung_before(trial: Trial, plan: SearchPlan) -> bool:
+    """Whether what the trial had reached on the rung before counts, and not how its newest rung ended.
+
+    That is where it failed, and where it was cut short among others that train on as much more data.
+    """
+    return trial.rung > 0 and (trial.state == RunState.FAILED or (plan.grows_data and trial.ending in CUT_SHORT))
+
+
+def _keep_rung(trial: Trial, kept: TrialRung, order: int) -> None:
+    """Complete a trial with what it had on its last finished rung; ``trial`` itself still says how the newer one ended."""
+    failed = trial.state == RunState.FAILED
+    why = f"failed: {trial.message}" if failed else "was not trained to its end."
+    Trial.objects.filter(pk=trial.pk).update(
+        state=RunState.COMPLETED,
+        ending=Ending.FAILED_LATER if failed else trial.ending,
+        failure="",
+        message=f"The result is that of rung {kept.rung + 1}, because rung {trial.rung + 1} {why}",
+        rung=kept.rung,
+        epochs=kept.epochs,
+        train_seconds=kept.seconds,
+        reward=kept.reward,
+        told_order=order,
+    )
 
 
 def arm_record(arm: Arm, *, state: bytes, proposed: int, told: int, exhausted: bool, report: Mapping[str, Any] | None) -> None:

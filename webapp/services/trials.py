@@ -65,7 +65,9 @@ def trial_report_epoch(
 @transaction.atomic
 def trial_keep_embeddings(trial: Trial, *, embeddings: bytes, metric: str, score: float) -> None:
     """Keep the node embeddings of a trained trial for later ones of its size to start from, unless those kept are better."""
-    kept = list(donors(trial).select_for_update(of=("self",)))
+    both = Trial.objects.filter(pk__in=[trial.pk, *donors(trial).values_list("pk", flat=True)]).order_by("pk")
+    list(both.select_for_update(no_key=True).values_list("pk"))  # before any blob (see blob_release)
+    kept = list(donors(trial))
     if any(donor.scores.get(metric, score) >= score for donor in kept):
         return
     blobs_let_go(Trial.objects.filter(pk__in=[donor.pk for donor in kept]), "embeddings_blob")
@@ -129,7 +131,12 @@ def trial_inherit(trial: Trial) -> Trial | None:
 
 
 def trials_release_waiting(search: Search) -> None:
+    """Complete the trials that wait at a rung, and free where they would have gone on."""
+    held = list(Trial.objects.filter(search=search, state=RunState.WAITING).values_list("pk", flat=True))
+    trials_complete_waiting(search)
+    blobs_let_go(Trial.objects.filter(pk__in=held), "checkpoint_blob")
+
+
+def trials_complete_waiting(search: Search) -> None:
     """Complete the trials that wait at a rung with what they have reached: no place will open any more."""
-    waiting = Trial.objects.filter(search=search, state=RunState.WAITING)
-    blobs_let_go(waiting, "checkpoint_blob")
-    waiting.update(state=RunState.COMPLETED, ending=Ending.RUNG)
+    Trial.objects.filter(search=search, state=RunState.WAITING).update(state=RunState.COMPLETED, ending=Ending.RUNG)
