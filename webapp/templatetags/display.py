@@ -32,6 +32,9 @@ STATE_LOOKS = {
     "completed": ("success", "check2"),
     "stopped": ("secondary", "stop-fill"),
     "failed": ("danger", "x-octagon"),
+    "building": ("info", "hourglass-split"),
+    "promoted": ("success", "flag-fill"),
+    "archived": ("secondary", "hdd-stack"),
 }
 """State -> colour and icon: never told by colour alone."""
 

@@ -43,4 +43,7 @@ class Command(BaseCommand):
         table.add_column("Item", overflow="fold")
         for rank, (item, score) in enumerate(found, start=1):
             table.add_row(str(rank), f"{score:.4f}", Text(item))
-        Console(file=self.stdout).print(table)
+        console = Console()
+        with console.capture() as captured:
+            console.print(table)
+        self.stdout.write(captured.get())
