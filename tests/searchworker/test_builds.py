@@ -27,6 +27,7 @@ from webapp.models import ModelVersion, Search, Trial
 from webapp.selectors.datasets import dataset_interactions
 from webapp.selectors.models import bundle_opened, version_of
 from webapp.services import reaper
+from webapp.services.dataset_removal import dataset_delete
 from webapp.services.models import model_register
 from webapp.services.runs import MAX_LOSSES
 
@@ -139,6 +140,24 @@ def test_a_worker_that_shuts_down_gives_a_build_back(search: Search, trained_on:
     tasks.build_model(version.build.pk)
     assert opened(version, tmp_path).document.training.epochs >= 1
     assert not left or not default_storage.exists(left)
+
+
+def test_a_model_outlives_its_dataset_and_an_unfinished_build_leaves_nothing(search: Search, tmp_path: Path) -> None:
+    built = registered(search, TrainedOn.ALL)
+    tasks.build_model(built.build.pk)
+    unfinished = registered(search, TrainedOn.TRAIN)
+    draining.set()
+    try:
+        tasks.build_model(unfinished.build.pk)
+    finally:
+        draining.clear()
+    unfinished.build.refresh_from_db()
+    checkpoint = unfinished.build.checkpoint_blob
+    assert default_storage.exists(checkpoint)
+    dataset_delete(dataset_id=search.dataset_id, with_searches=True)
+    assert not default_storage.exists(checkpoint)
+    assert opened(built, tmp_path).document.data.users == 60
+    assert [version_of("films", number).state for number in (1, 2)] == [ModelState.READY, ModelState.FAILED]
 
 
 def test_a_build_whose_worker_dies_is_done_by_another(search: Search) -> None:

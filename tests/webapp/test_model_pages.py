@@ -61,7 +61,7 @@ def test_a_version_shows_all_that_its_document_says(signed_in: Client, version: 
         "Imported",
         "Test NDCG@20 0.3100",
         "95 % interval, 48 users 0.2900 – 0.3300",
-        "This model 0.3100 ± 0.0100 0.3100 ± 0.0100 EASE 0.3100 0.3100",
+        "This architecture 0.3100 ± 0.0100 0.3100 ± 0.0100 EASE 0.3100 0.3100",
         "It beats EASE.",
         "Trained on Training part",
         version.digest,

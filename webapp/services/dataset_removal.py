@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import ProtectedError
 
 from webapp.enums import ACTIVE_SEARCH_STATES, DatasetState, SearchState
-from webapp.models import Blob, Dataset, DatasetFile, Search, Trial, Upload
+from webapp.models import Blob, Dataset, DatasetFile, ModelBuild, Search, Trial, Upload
 from webapp.services.blob_release import blob_names, blobs_release
 from webapp.services.errors import Conflict
 
@@ -44,6 +44,7 @@ def dataset_delete(*, dataset_id: int, with_searches: bool = False) -> None:
             raise Conflict(f"{len(states)} search(es) use “{dataset.name}”. They can only be deleted together.")
         names = blob_names(Dataset.objects.filter(pk=dataset.pk)) | blob_names(DatasetFile.objects.filter(dataset=dataset))
         names |= blob_names(Trial.objects.filter(search__dataset=dataset)) | blob_names(Search.objects.filter(dataset=dataset))
+        names |= blob_names(ModelBuild.objects.filter(search__dataset=dataset))
         unfinished = list(Upload.objects.filter(dataset=dataset, blob__isnull=False).values_list("blob_id", flat=True))
         Upload.objects.filter(dataset=dataset).delete()
         Blob.objects.filter(pk__in=unfinished).delete()

@@ -37,6 +37,9 @@ from webapp.services.models import model_archive, model_promote, model_register,
 from webapp.templatetags.display import mean_sd
 from webapp.views.paging import page_numbers, search_text
 
+THIS = "This architecture"
+"""Beside the baselines."""
+
 
 @require_safe
 def model_list(request: HttpRequest) -> HttpResponse:
@@ -158,7 +161,7 @@ def _row(name: str, number: int) -> VersionRow:
 def _document_context(document: ModelDocument) -> dict[str, Any]:
     """What a page shows of a model, from its document alone: an imported one looks the same."""
     architecture, protocol, metrics = Architecture.of(document.architecture), Protocol.from_json(document.protocol), document.metrics
-    beside = [("This model", metrics.scores), *sorted(metrics.baselines.items(), key=lambda item: -_mean(item[1].test, metrics.objective))]
+    beside = [(THIS, metrics.scores), *sorted(metrics.baselines.items(), key=lambda item: -_mean(item[1].test, metrics.objective))]
     seeds = len(metrics.seeds)
     return {
         "document": document,
@@ -172,7 +175,7 @@ def _document_context(document: ModelDocument) -> dict[str, Any]:
         "beside": [
             (
                 label,
-                *(_text(part.get(metrics.objective), seeds if label == "This model" else 1) for part in (scores.validation, scores.test)),
+                *(_text(part.get(metrics.objective), seeds if label == THIS else 1) for part in (scores.validation, scores.test)),
             )
             for label, scores in beside
         ],
