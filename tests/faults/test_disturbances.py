@@ -206,3 +206,13 @@ def test_a_worker_that_is_asked_to_stop_gives_its_trial_back(
 def _far_from_its_end(search: Search) -> bool:
     """Whether a trial runs that has three of the last rung's four epochs to go."""
     return search.trials.filter(state=RunState.RUNNING, rung=2, epochs=5).exists()
+
+
+@pytest.mark.soak
+def test_a_trial_over_its_time_limit_fails_and_its_worker_goes_on(environment: dict[str, str], log: Path, tmp_path: Path) -> None:
+    search = start(seed=SEED)
+    slow = disturbed.patched({**environment, "RECSMITH_TRIAL_LIMIT_SECONDS": "1"}, tmp_path / "patch", disturbed.SLOW_EPOCHS)
+    with processes_running(("control", "beat"), environment, log), processes_running(("trials",), slow, log) as (trials,):
+        wait_for(lambda: search.trials.filter(failure="time_limit").count() >= 2, what="two trials to run out of time")
+        assert trials.poll() is None
+    assert "RECSMITH_TRIAL_LIMIT_SECONDS" in search.trials.filter(failure="time_limit").first().message
