@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
@@ -24,12 +23,14 @@ MOST_RESTARTS = 5
 class KeptProcess(Process):  # type: ignore[misc]  # honcho is untyped
     """Runs a command in a child process, again and again until ``stopping`` is set.
 
-    Runs in a process of its own, to which SIGINT and SIGTERM mean nothing: it ends when its command has.
+    Made by the process that is to own it; runs in a child of that, to which SIGINT and SIGTERM mean nothing: it ends when its command has.
     """
 
     def __init__(self, *arguments: Any, stopping: Event, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._stopping = stopping
+        # By its number: multiprocessing tells a parent's death by a pipe, which the processes started later hold open too.
+        self._owner = os.getpid()
 
     def run(self, events: Any = None, ignore_signals: bool = False) -> None:
         """Run the command until it is told to stop, or ends too often; sends lines, starts and the last end to ``events``."""
@@ -75,8 +76,7 @@ class KeptProcess(Process):  # type: ignore[misc]  # honcho is untyped
 
     def _is_wanted(self) -> bool:
         """Whether the command is to run: nobody asked to stop, and whoever started this process lives."""
-        parent = multiprocessing.parent_process()
-        return not self._stopping.is_set() and (parent is None or parent.is_alive())
+        return not self._stopping.is_set() and os.getppid() == self._owner
 
     def _forward(self, output: Any) -> None:
         with output:
