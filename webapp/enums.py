@@ -116,3 +116,11 @@ class Failure(models.TextChoices):
     TIME_LIMIT = "time_limit", "Took too long"
     ERROR = "error", "Unexpected error"
     LOST = "lost", "Worker lost too often"
+
+
+class Scope(models.TextChoices):
+    """What a token lets a program do; none includes another."""
+
+    READ = "read", "Read everything the pages show"
+    WRITE = "write", "Upload, start, change and delete"
+    RECOMMEND = "recommend", "Ask models for recommendations"

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import path, re_path
+from django.urls import include, path, re_path
 
 from webapp.views import (
     accounts,
@@ -69,5 +69,6 @@ urlpatterns = [
     path("models/<slug:name>/<int:number>/bundle.zip", models.version_download, name="model_download"),
     path("models/<slug:name>/<int:number>/promote/", models.version_promote, name="model_promote"),
     path("models/<slug:name>/<int:number>/archive/", models.version_archive, name="model_archive"),
+    path("api/v1/", include(("webapp.api.urls", "api"))),
     path("healthz", health.healthz, name="healthz"),
 ]

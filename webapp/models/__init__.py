@@ -8,11 +8,13 @@ from webapp.models.previews import PreparationPreview
 from webapp.models.runs import Baseline, FinalistRun, LeasedRun
 from webapp.models.searches import Arm, ArmPart, ControllerReport, Search
 from webapp.models.spaces import Space
+from webapp.models.tokens import ApiToken
 from webapp.models.trials import Trial, TrialEpoch, TrialRung
 from webapp.models.uploads import Upload
 from webapp.models.workers import Worker
 
 __all__ = [
+    "ApiToken",
     "Arm",
     "ArmPart",
     "Baseline",
@@ -24,12 +26,12 @@ __all__ = [
     "FinalistRun",
     "LeasedRun",
     "MappingTemplate",
-    "PreparationPreview",
     "Model",
     "ModelBuild",
     "ModelVersion",
-    "Search",
+    "PreparationPreview",
     "Promotion",
+    "Search",
     "Space",
     "Trial",
     "TrialEpoch",

@@ -1,0 +1,81 @@
+"""What is the same for every operation: its errors in the OpenAPI document, and answers to what no operation takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, re_path
+from django.views.decorators.csrf import csrf_exempt
+from ninja import NinjaAPI
+from ninja.openapi.schema import OpenAPISchema
+
+from webapp.api.errors import CONTENT_TYPE, Problem, handle_errors, problem
+
+WRITING = ("post", "put", "patch", "delete")
+
+
+class Api(NinjaAPI):
+    """A NinjaAPI with one shape of errors, which it documents, for programs that hold a token instead of a session."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        handle_errors(self)
+
+    def get_openapi_schema(self, **place: Any) -> OpenAPISchema:
+        schema = super().get_openapi_schema(**place)
+        document = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schema["components"]["schemas"] |= document.pop("$defs") | {"Problem": document}
+        answer = {"description": "Problem", "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+        for path, methods in schema["paths"].items():
+            for method, operation in methods.items():
+                for status in _error_statuses(path, method, operation):
+                    operation["responses"].setdefault(status, answer)
+        return schema
+
+    def url_patterns(self) -> list[URLPattern]:
+        """Every address under the prefix: the operations, and a problem for the rest."""
+        known = [each for each in self.urls[0] if isinstance(each, URLPattern)]
+        answered = [URLPattern(each.pattern, self._answered(each.callback), each.default_args, each.name) for each in known]
+        return [*answered, re_path("", self._answered(_nothing_here))]
+
+    def _answered(self, view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+        @csrf_exempt
+        @login_not_required
+        @wraps(view, updated=())
+        def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            try:
+                response = view(request, *args, **kwargs)
+            except Http404 as error:
+                return self.on_exception(request, error)
+            if response.status_code == 405:
+                allowed = response.headers["Allow"]
+                response = problem(405, f"{request.method} is not possible here; {allowed} is.")
+                response.headers["Allow"] = allowed
+            return response
+
+        return answered
+
+
+def _nothing_here(request: HttpRequest) -> HttpResponse:
+    return problem(404, f"There is nothing at {request.path[:200]}. The documentation lists every address.")
+
+
+def _error_statuses(path: str, method: str, operation: dict[str, Any]) -> list[int]:
+    """How an operation may fail besides by a fault of the server."""
+    statuses = []
+    if "requestBody" in operation:
+        statuses += [400, 413]
+    if "security" in operation:
+        statuses += [401, 403]
+    if "{" in path:
+        statuses += [404]
+    if method in WRITING:
+        statuses += [409]
+    if "requestBody" in operation or operation.get("parameters"):
+        statuses += [422]
+    return statuses
