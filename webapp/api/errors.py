@@ -40,16 +40,19 @@ class Problem(Schema):
 class ApiError(Exception):
     """An error with its HTTP status, for what no service raises."""
 
-    def __init__(self, status: HTTPStatus, detail: str, errors: Sequence[FieldError] = ()) -> None:
+    def __init__(self, status: HTTPStatus, detail: str, errors: Sequence[FieldError] = (), *, retry_after: int | None = None) -> None:
         super().__init__(detail)
-        self.status, self.errors = status, errors
+        self.status, self.errors, self.retry_after = status, errors, retry_after
 
 
-def problem(status: int, detail: str, errors: Sequence[FieldError] = ()) -> HttpResponse:
+def problem(status: int, detail: str, errors: Sequence[FieldError] = (), *, retry_after: int | None = None) -> HttpResponse:
+    """The answer; ``retry_after`` is the seconds after which the same request may succeed."""
     content = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors))
     response = HttpResponse(json.dumps(content.model_dump()), status=status, content_type=CONTENT_TYPE)
     if status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
     return response
 
 
@@ -69,7 +72,7 @@ def handle_errors(api: NinjaAPI) -> None:
 
 def _api_error(request: HttpRequest, error: Any) -> HttpResponse:
     del request
-    return problem(error.status, str(error), error.errors)
+    return problem(error.status, str(error), error.errors, retry_after=error.retry_after)
 
 
 def _http_error(request: HttpRequest, error: Any) -> HttpResponse:
