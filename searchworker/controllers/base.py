@@ -20,7 +20,7 @@ from searchworker.checkpoint import StateError
 from searchworker.controllers.table import Table
 from searchworker.standing import Standings
 
-VERSION = 3
+VERSION = 4
 """Of the state; it changes with what the state means."""
 RANDOM_TRIES = 64
 """Random draws before the space is walked for an architecture that may still be proposed."""

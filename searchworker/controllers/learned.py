@@ -6,25 +6,32 @@ import math
 from abc import abstractmethod
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gnn.space import PLAIN_RULES, Architecture, SearchSpace, SpaceRules
 from searchworker.controllers.base import Controller, Outcome, Proposal
 from searchworker.controllers.memory import Entry, Memory
+from searchworker.critic import Critic
 from searchworker.encoding import INACTIVE, space_encoding
 from searchworker.policy import Draw, Policy
 
 USUAL_TRIALS = 100
 """Length of a search at which the learning rate is as stated; it changes with the inverse root of the length."""
 ADAM_EPSILON = 1e-5
-DRAWS = 16
-"""Architectures drawn together; later ones only count when the earlier ones were taken."""
+CANDIDATES = 16
+"""New architectures among which the critic chooses. More would make its search of the policy's, fewer would leave it little to say."""
+SCREENED = 2
+"""Every second proposal is chosen by the critic. The others are the policy's first new draw: with chosen ones only, all outcomes
+are alike in what the critic knows to matter, and the policy would have nothing to compare and learn nothing."""
+DRAWS = 64
+"""Architectures drawn together; most are repeats once the policy has found what is good."""
 ROUNDS = 12
-"""Rounds of draws, each at a higher temperature, before a proposal is filled by random search."""
+"""Rounds of draws, each at a higher temperature, that candidates may take; without any, random search makes the proposal."""
 ROUND_TEMPERATURE = 1.15
 REPEAT_DECAY = 0.8
-"""Memory of the running repeat rate, per ask."""
+"""Memory of the running repeat rate, per proposal."""
 ALARM = 0.5
 """Repeat rate above which the policy counts as collapsed."""
 ALARM_BOOST = 4.0
@@ -40,6 +47,13 @@ class LearnedController(Controller):
 
     It learns from a memory of the latest outcomes, and from the best ones of the whole search (the elite), which stay
     for as long as they are above the average of the others and then speak for themselves only, never against.
+
+    A training costs seconds and a draw next to nothing, so for every second proposal the policy draws several candidates and the
+    critic, a model of what finished, picks the one to train; DyNA-PPO (Angermueller et al. 2020) uses a model to the same end.
+    The stored behaviour is the policy's own probability of the draw and leaves the choice out. So the policy learns from
+    its draws tilted to what the critic prefers, and follows it there, as in expert iteration (Anthony et al. 2017): a bias that
+    is wanted, since rewards are those of real training and expected improvement keeps looking where little is known.
+    Ratios, clip and KL compare the policy with itself only, and mean what they mean without a critic.
 
     An architecture that the policy draws again is not trained again: its reward is known, and enters
     the memory as if it had just been told. When the running rate of such repeats (and of architectures that may not
@@ -65,6 +79,7 @@ class LearnedController(Controller):
         self.repeat_rate = 0.0
         self._latest = Memory(self.memory)
         self._best = Memory(self.elite)
+        self._critic = Critic()
 
     def _new_optimiser(self) -> torch.optim.Adam:
         # A short search must commit early, a long one can afford to look around first.
@@ -78,33 +93,57 @@ class LearnedController(Controller):
 
     def _propose(self, n: int) -> list[Proposal]:
         proposals: list[Proposal] = []
-        drawn = repeats = 0
-        for attempt in range(ROUNDS):
-            if len(proposals) == n:
-                break
-            draw = self._policy.sample(max(DRAWS, 2 * n), self._torch_generator, ROUND_TEMPERATURE**attempt)
-            for i, row in enumerate(draw.rows.tolist()):
-                if len(proposals) == n:
-                    break
-                architecture = self._encoding.architecture(row)
-                drawn += 1
-                if self._claim(architecture):
-                    proposals.append(Proposal(architecture, self._behaviour(draw, i)))
-                else:
-                    repeats += 1
-                    self._recall(architecture, draw.rows[i], draw.log_probs[i])
-        if drawn:
-            self.repeat_rate += (1 - REPEAT_DECAY) * (repeats / drawn - self.repeat_rate)
-        while len(proposals) < n and (filler := self._claim_random()) is not None:
-            proposals.append(Proposal(filler, self._uniform_behaviour(filler)))
+        while len(proposals) < n and (proposal := self._next() or self._filler()) is not None:
+            proposals.append(proposal)
         return proposals
 
-    def _recall(self, architecture: Architecture, row: Tensor, log_probs: Tensor) -> None:
-        """Answer a repeated draw from the table of rewards."""
-        number = self._number(architecture)
+    def _next(self) -> Proposal | None:
+        """Claim the first new draw or, at every second proposal, the most promising of several; None if none may be proposed."""
+        finished = self._critic.numbers()
+        candidates: dict[tuple[int, ...], tuple[Draw, int]] = {}
+        drawn = repeats = 0
+        screened = len(self._table) % SCREENED == SCREENED - 1
+        proposal: Proposal | None = None
+        for attempt in range(ROUNDS):
+            draw = self._policy.sample(DRAWS, self._torch_generator, ROUND_TEMPERATURE**attempt)
+            drawn += DRAWS
+            for i, row in enumerate(map(tuple, draw.rows.tolist())):
+                if row not in finished:
+                    candidates.setdefault(row, (draw, i))
+                    continue
+                repeats += 1
+                if not candidates:
+                    self._recall(finished[row], draw, i)
+            if screened and len(candidates) < CANDIDATES and attempt < ROUNDS - 1:
+                continue
+            rows = list(candidates)
+            for row in self._most_promising_first(rows) if screened else rows:
+                architecture = self._encoding.architecture(row)
+                draw, i = candidates.pop(row)
+                if self._claim(architecture):
+                    proposal = Proposal(architecture, self._behaviour(draw, i))
+                    break
+                repeats += 1
+                self._recall(self._number(architecture), draw, i)
+            if proposal is not None:
+                break
+        self.repeat_rate += (1 - REPEAT_DECAY) * (repeats / drawn - self.repeat_rate)
+        return proposal
+
+    def _most_promising_first(self, rows: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+        """Distinct rows, in the order drawn where the critic makes no difference."""
+        improvement = self._critic.improvement(np.array(rows).reshape(-1, len(self._encoding.decisions)), self._standings)
+        return [rows[position] for position in np.argsort(-improvement, kind="stable")]
+
+    def _filler(self) -> Proposal | None:
+        architecture = self._claim_random()
+        return None if architecture is None else Proposal(architecture, self._uniform_behaviour(architecture))
+
+    def _recall(self, number: int, draw: Draw, i: int) -> None:
+        """Answer a repeated draw from the table of rewards, if there is an answer yet."""
         rungs, reward = self._table.told(number)
         if rungs:
-            self._latest.put(number, Entry(row, log_probs, reward, rungs - 1))
+            self._latest.put(number, Entry(draw.rows[i], draw.log_probs[i], reward, rungs - 1))
 
     def _behaviour(self, draw: Draw, i: int) -> dict[str, Any]:
         active = [(j, decision.name) for j, decision in enumerate(self._encoding.decisions) if draw.rows[i, j] >= 0]
@@ -120,7 +159,9 @@ class LearnedController(Controller):
         return {"log_probs": {name: -entropy for name, entropy in entropies.items()}, "entropies": entropies, "value": 0.0}
 
     def _learn(self, outcome: Outcome, number: int) -> None:
-        row = torch.tensor(self._encoding.row(outcome.architecture))
+        choices = self._encoding.row(outcome.architecture)
+        self._critic.put(number, choices, outcome.reward, outcome.rung)
+        row = torch.tensor(choices)
         if outcome.behaviour:
             log_probs = outcome.behaviour["log_probs"]
             behaviour = torch.tensor([log_probs.get(decision.name, 0.0) for decision in self._encoding.decisions])
@@ -181,6 +222,7 @@ class LearnedController(Controller):
             "repeat_rate": self.repeat_rate,
             "latest": self._latest.state_dict(),
             "best": self._best.state_dict(),
+            "critic": self._critic.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -193,3 +235,4 @@ class LearnedController(Controller):
         self.repeat_rate = state["repeat_rate"]
         self._latest.load_state_dict(state["latest"])
         self._best.load_state_dict(state["best"])
+        self._critic.load_state_dict(state["critic"])
