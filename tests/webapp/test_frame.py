@@ -43,6 +43,7 @@ def test_every_page_but_the_doors_asks_for_a_login(client: Client, db: None) -> 
     known = {
         "search_id": trial.search_id,
         "number": trial.number,
+        "name": "films",
         "space_id": space.pk,
         "dataset_id": trial.search.dataset_id,
         "action": "pause",

@@ -93,9 +93,9 @@ def versions_of(model: Model) -> list[VersionRow]:
     return [version_row(version) for version in _versions().filter(model=model)[:SHOWN_VERSIONS]]
 
 
-def versions_of_search(search: Search) -> list[VersionRow]:
-    """What was registered from a search, newest first."""
-    return [version_row(version) for version in _versions().filter(search=search).order_by("-id")[:SHOWN_VERSIONS]]
+def versions_of(model: Model) -> list[VersionRow]:
+    """The newest versions of a model, newest first."""
+    return [version_row(version) for version in versions_listed(model)[:SHOWN_VERSIONS]]
 
 
 def promoted_version(name: str) -> ModelVersion | None:
