@@ -93,11 +93,6 @@ def versions_of(model: Model) -> list[VersionRow]:
     return [version_row(version) for version in _versions().filter(model=model)[:SHOWN_VERSIONS]]
 
 
-def versions_of(model: Model) -> list[VersionRow]:
-    """The newest versions of a model, newest first."""
-    return [version_row(version) for version in versions_listed(model)[:SHOWN_VERSIONS]]
-
-
 def promoted_version(name: str) -> ModelVersion | None:
     """The version of a model that is served."""
     return ModelVersion.objects.select_related("model").filter(model__name=name, state=ModelState.PROMOTED).first()
