@@ -250,7 +250,7 @@ def test_a_round_writes_the_parts_of_the_state_that_it_changed() -> None:
         tasks.advance_search(search.pk)
     (written,) = [query["sql"] for query in queries if 'INSERT INTO "webapp_armpart"' in query["sql"]]
     after = contents()
-    assert {name for name, content in after.items() if before.get(name) != content} == {"best", "latest", "table.0"}
+    assert {name for name, content in after.items() if before.get(name) != content} == {"best", "critic", "latest", "table.0"}
     assert "'policy'" not in written, "it is updated after several outcomes"
 
 
