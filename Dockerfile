@@ -8,6 +8,6 @@ COPY . .
 # The variables only let the settings load; nothing connects while static files are collected.
 RUN DATABASE_URL=postgresql://none REDIS_URL=redis://none SECRET_KEY=build python manage.py collectstatic --no-input --verbosity 0
 USER recsmith
-ENV RECSMITH_HOST=0.0.0.0
+ENV RECSMITH_HOST=0.0.0.0 RECSMITH_HOME=/home/recsmith/.recsmith
 EXPOSE 8000
 CMD ["python", "-m", "webapp.processes", "web"]

@@ -68,7 +68,7 @@ def servers_held(home: Path, *, start: bool = True, postgres_options: Sequence[s
     Raises:
         EmbeddedError: a server does not start, or the folder belongs to another account.
     """
-    sockets = _sockets_folder(home)
+    sockets = sockets_folder(home)
     servers: list[PostgresServer | ValkeyServer] = []
     exported = {}
     if not _is_given("DATABASE_URL"):
@@ -131,7 +131,7 @@ def _secret_key(home: Path) -> str:
         return file.read_text()
 
 
-def _sockets_folder(home: Path) -> Path:
+def sockets_folder(home: Path) -> Path:
     """A folder whose sockets have a path short and plain enough for the system and for command lines."""
     folder = home / "run"
     if len(str(folder / ".s.PGSQL.5432.lock")) <= SOCKET_PATH_LIMIT and re.fullmatch(r"[\w/.+-]+", str(folder), re.ASCII):

@@ -8,6 +8,8 @@ from pathlib import Path
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
+from webapp.embedded import home_folder, sockets_folder
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
@@ -46,6 +48,11 @@ CSRF_TRUSTED_ORIGINS = [origin for origin in env_text("CSRF_TRUSTED_ORIGINS", ""
 
 DATABASES = {"default": dj_database_url.parse(env_text("DATABASE_URL"), conn_max_age=60, conn_health_checks=True)}
 REDIS_URL = env_text("REDIS_URL")
+
+RECSMITH_SCORING = env_text("RECSMITH_SCORING", f"unix:{sockets_folder(home_folder()) / 'scoring.sock'}")
+"""Where the scoring process answers: ``unix:<path>``, or ``<host>:<port>`` in a network that nobody else is in."""
+RECSMITH_RATE_LIMIT = env_int("RECSMITH_RATE_LIMIT", 1000, minimum=1)
+"""Requests for recommendations that one token may make in a second."""
 
 RECSMITH_WORKERS = env_int("RECSMITH_WORKERS", min(2, os.cpu_count() or 1), minimum=1)
 RECSMITH_THREADS = env_int("RECSMITH_THREADS", max(1, (os.cpu_count() or 1) // RECSMITH_WORKERS), minimum=1)

@@ -25,6 +25,11 @@ def test_the_web_process_never_loads_what_trains() -> None:
     assert not {"torch", "torch_geometric", "numba", "searchworker"} & modules
 
 
+def test_the_scoring_process_never_loads_what_trains() -> None:
+    modules = loaded_by("import serving.server")
+    assert not {"torch", "torch_geometric", "numba", "searchworker", "celery.app.trace"} & modules
+
+
 def test_commands_never_load_what_trains() -> None:
     modules = loaded_by("import webapp.management.commands.up, webapp.management.commands.demo, webapp.management.commands.search_run")
     assert not {"torch", "torch_geometric", "numba", "searchworker"} & modules
@@ -50,6 +55,6 @@ def test_every_task_has_a_queue() -> None:
 
 
 def test_no_module_imports_itself_through_others() -> None:
-    graph = grimp.build_graph("gnn", "searchworker", "webapp")
+    graph = grimp.build_graph("gnn", "searchworker", "serving", "webapp")
     order = graphlib.TopologicalSorter({module: graph.find_modules_directly_imported_by(module) for module in graph.modules})
     order.prepare()  # CycleError names the modules of a cycle

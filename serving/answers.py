@@ -1,0 +1,201 @@
+"""What the scoring process answers to each kind of question.
+
+A product of all items with one user reads the embeddings once, from the processor's cache where they fit; one product for several users
+copies them first, which pays from sixteen users on. So questions are answered one by one, and each as if it were alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from serving.selection import Filters, Refused, chosen, known_items
+from serving.served import Served
+from webapp.scoring import Answer
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Question = Mapping[str, Any]
+
+REASONS = 3
+"""Items that explain another one."""
+SAMPLE = 12
+"""Users to try."""
+NOTHING_LEFT = "The filters leave no item to recommend."
+SEEN_EVERYTHING = "The user has every item that could be recommended."
+
+
+async def answer(shelf: Mapping[str, Served], question: Question) -> Answer:
+    """Answer a question: its ``kind``, the ``model``, and what the kind needs (``webapp.api.recommend`` says what).
+
+    Args:
+        shelf: name of a model -> its version that is served; one version answers a question to its end.
+    """
+    served = shelf.get(question["model"])
+    if served is None:
+        return Answer(404, "", f"No version of a model {question['model'][:100]!r} is served. Promote one; it is served seconds later.")
+    etag = _etag(served, question)
+    if etag in question["known"]:
+        return Answer(304, etag, "")
+    try:
+        found = await _users(served, question) if question["kind"] == "users" else KINDS[question["kind"]](served, question)
+    except Refused as refusal:
+        return Answer(refusal.status, "", str(refusal))
+    body = {"model": served.name, "version": served.number} | found
+    return Answer(200, etag, "", json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+async def _users(served: Served, question: Question) -> dict[str, Any]:
+    filters, lists = _filters(served, question), []
+    for user in question["users"]:
+        lists.append(_list_of(served, question, filters, user))
+        await asyncio.sleep(0)  # questions about one user need not wait for all of these
+    return {"lists": lists} | _ignored(filters.ignored)
+
+
+def _user(served: Served, question: Question) -> dict[str, Any]:
+    filters = _filters(served, question)
+    return _list_of(served, question, filters, question["user"]) | _ignored(filters.ignored)
+
+
+def _list_of(served: Served, question: Question, filters: Filters, user: str) -> dict[str, Any]:
+    code = served.user_codes.get(user)
+    if code is not None:
+        found = _list(served, question, filters, served.items @ served.users[code], served.model.seen(code), "model")
+    elif question["fallback"] == "none":
+        raise Refused(404, f"The model does not know the user {user[:100]!r}. Recommend from a list of items, or allow a fallback.")
+    else:
+        found = _popular(served, question, filters)
+    return {"user": user} | found
+
+
+def _new(served: Served, question: Question) -> dict[str, Any]:
+    filters = _filters(served, question)
+    codes, unknown = known_items(served, question["items"])
+    if len(codes):
+        found = _list(served, question, filters, served.items @ served.model.embed(codes), codes, "fold_in")
+    elif question["fallback"] == "none":
+        raise Refused(404, f"The model knows none of the {len(unknown)} item(s).")
+    else:
+        found = _popular(served, question, filters)
+    return found | _ignored((*unknown, *filters.ignored))
+
+
+def _popular(served: Served, question: Question, filters: Filters) -> dict[str, Any]:
+    """What most users have, for somebody of whom nothing is known."""
+    return _list(served, question, filters, served.popularity.copy(), np.zeros(0, dtype=np.int64), "popularity")
+
+
+def _similar(served: Served, question: Question) -> dict[str, Any]:
+    code, filters = _item(served, question["item"]), _filters(served, question)
+    scores = served.directions @ served.directions[code]
+    scores[code] = -np.inf
+    filters.apply(scores)
+    picked = chosen(served, scores, question["k"], None)
+    found = {"item": question["item"], "items": _named(served, picked, scores), "empty": "" if len(picked) else NOTHING_LEFT}
+    return found | _ignored(filters.ignored)
+
+
+def _scores(served: Served, question: Question) -> dict[str, Any]:
+    users = [served.user_codes.get(user) for user, _ in question["pairs"]]
+    items = [served.item_codes.get(item) for _, item in question["pairs"]]
+    known = [(user, item) for user, item in zip(users, items, strict=True) if user is not None and item is not None]
+    left, right = np.array(known, dtype=np.int64).reshape(-1, 2).T
+    products = iter(np.einsum("nd,nd->n", served.users[left], served.items[right]).tolist())
+    pairs = []
+    for (user, item), user_code, item_code in zip(question["pairs"], users, items, strict=True):
+        unknown = [kind for kind, code in (("user", user_code), ("item", item_code)) if code is None]
+        pairs.append({"user": user, "item": item, "score": None if unknown else next(products), "unknown": unknown})
+    return {"pairs": pairs}
+
+
+def _history(served: Served, question: Question) -> dict[str, Any]:
+    """What a user has, and some other users, for the page that tries a model."""
+    counts = np.diff(served.model.tensors["seen_indptr"])
+    some = np.flatnonzero(counts) if counts.any() else np.arange(len(counts))
+    sample = some[np.linspace(0, len(some) - 1, min(SAMPLE, len(some))).astype(int)]
+    user = question["user"] or served.model.user_ids[sample[0]]
+    code = served.user_codes.get(user)
+    items = served.model.seen(code) if code is not None else np.zeros(0, dtype=np.int64)
+    return {
+        "user": user,
+        "known": code is not None,
+        "items": [_called(served, item) for item in items[: question["k"]].tolist()],
+        "total": len(items),
+        "sample": [served.model.user_ids[other] for other in sample],
+    }
+
+
+def _filters(served: Served, question: Question) -> Filters:
+    return Filters.of(served, allow=question["allow"], deny=question["deny"], where=question["where"])
+
+
+def _list(served: Served, question: Question, filters: Filters, scores: Array, has: Array, source: str) -> dict[str, Any]:
+    """The best of ``scores`` [n_items], which is changed, for somebody who ``has`` these items."""
+    if question["exclude_seen"]:
+        scores[has] = -np.inf
+        everything = len(has) == len(scores)
+    else:
+        everything = False
+    filters.apply(scores)
+    picked = chosen(served, scores, question["k"], question["mmr_lambda"] if source != "popularity" else None)
+    items = _named(served, picked, scores)
+    if question["explain"]:
+        for item, because in zip(items, _reasons(served, picked, has), strict=True):
+            item["because"] = because
+    return {"source": source, "items": items, "empty": "" if items else SEEN_EVERYTHING if everything else NOTHING_LEFT}
+
+
+def _reasons(served: Served, picked: Array, has: Array) -> list[list[dict[str, Any]]]:
+    """For each item, those of the person's items that are most like it: cosine of the embeddings, and its share of all that are like it."""
+    likeness = np.maximum(served.directions[picked] @ served.directions[has].T, 0)
+    totals = np.maximum(likeness.sum(axis=1), np.finfo(np.float32).tiny)
+    return [
+        [
+            _called(served, int(has[at])) | {"similarity": round(float(row[at]), 6), "share": round(float(row[at] / total), 6)}
+            for at in np.argsort(-row, kind="stable")[:REASONS]
+            if row[at] > 0
+        ]
+        for row, total in zip(likeness, totals, strict=True)
+    ]
+
+
+def _named(served: Served, codes: Array, scores: Array) -> list[dict[str, Any]]:
+    return [_called(served, code) | {"score": score} for code, score in zip(codes.tolist(), scores[codes].tolist(), strict=True)]
+
+
+def _called(served: Served, code: int) -> dict[str, Any]:
+    called: dict[str, Any] = {"item": served.model.item_ids[code]}
+    title = served.attributes.titles[code] if served.attributes.titles else None
+    return called | {"title": title} if title else called
+
+
+def _item(served: Served, item: str) -> int:
+    code = served.item_codes.get(item)
+    if code is None:
+        raise Refused(404, f"The model does not know the item {item[:100]!r}.")
+    return code
+
+
+def _ignored(items: Sequence[str]) -> dict[str, Any]:
+    """Items of the question that the model does not know."""
+    return {"ignored": list(items)} if items else {}
+
+
+def _etag(served: Served, question: Question) -> str:
+    """Of version and question."""
+    asked = json.dumps({name: value for name, value in question.items() if name != "known"}, sort_keys=True)
+    return f'"{hashlib.sha256(f"{served.digest}{served.number}{asked}".encode()).hexdigest()[:32]}"'
+
+
+KINDS: dict[str, Callable[[Served, Question], dict[str, Any]]] = {
+    "user": _user,
+    "new": _new,
+    "similar": _similar,
+    "scores": _scores,
+    "history": _history,
+}

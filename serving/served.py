@@ -1,0 +1,60 @@
+"""A version of a model as it is served: its arrays and what answers need besides, ready before the first question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from gnn.bundle.recommend import Model
+from serving.attributes import ItemAttributes
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Served:
+    name: str
+    number: int
+    digest: str
+    model: Model
+    attributes: ItemAttributes
+
+    @cached_property
+    def item_codes(self) -> dict[str, int]:
+        return {item: code for code, item in enumerate(self.model.item_ids)}
+
+    @cached_property
+    def user_codes(self) -> dict[str, int]:
+        return {user: code for code, user in enumerate(self.model.user_ids)}
+
+    @cached_property
+    def users(self) -> Array:
+        """[n_users, d], memory-mapped."""
+        return np.asarray(self.model.users)
+
+    @cached_property
+    def items(self) -> Array:
+        """[n_items, d], memory-mapped."""
+        return np.asarray(self.model.items)
+
+    @cached_property
+    def directions(self) -> Array:
+        """Embeddings of items without their bias, of length 1, [n_items, d]: their products are cosines."""
+        vectors = self.items[:, :-1] if self.model.item_bias else self.items
+        directions: Array = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+        return directions
+
+    @cached_property
+    def popularity(self) -> Array:
+        """How many users have each item, float32 [n_items]."""
+        return np.bincount(self.model.tensors["seen_items"], minlength=len(self.items)).astype(np.float32)
+
+    def warm(self) -> None:
+        """Compute what is computed once, and read the embeddings from disk, so that no question waits for it."""
+        for computed in (self.directions, self.popularity, self.users):
+            computed.sum()
+        for codes in (self.user_codes, self.item_codes):
+            codes.get("")

@@ -1,0 +1,92 @@
+"""The versions that are served: a copy in memory of what the database says is promoted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from django.db import Error as DatabaseError
+from django.db import close_old_connections
+
+from gnn.errors import BundleError, DataError
+from serving.attributes import ItemAttributes
+from serving.served import Served
+from webapp.enums import DatasetState, FileKind
+from webapp.models import ModelVersion
+from webapp.selectors.dataset_attributes import attribute_tables
+from webapp.selectors.models import bundle_opened
+from webapp.selectors.served import promoted_versions
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at what is promoted."""
+
+
+class Shelf(dict[str, Served]):
+    """Name of a model -> its version that is served.
+
+    A version is loaded while the one before it still answers, and put in its place at once; questions that began with the old one
+    hold it until they are answered, and then it is gone.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        super().__init__()
+        self._cache = cache
+        self._broken: dict[str, str] = {}
+
+    async def keep_up(self) -> None:
+        """Follow promotions until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            await self.look()
+
+    async def look(self) -> None:
+        """Load what was promoted and drop what no longer is; what cannot be loaded leaves the version before it served."""
+        gone, loaded = await asyncio.to_thread(self._changes)
+        for name in gone:
+            del self[name]
+        for served in loaded:
+            self[served.name] = served
+            logger.info("Version %d of %s is served.", served.number, served.name)
+
+    def _changes(self) -> tuple[set[str], list[Served]]:
+        """Names that are no longer served, and the versions that now are."""
+        close_old_connections()
+        try:
+            promoted = promoted_versions()
+            gone = set(self) - {version.model.name for version in promoted}
+            return gone, [served for version in promoted if self._is_new(version) and (served := self._load(version))]
+        except DatabaseError as error:
+            logger.warning("The database was away, so promotions are seen later: %s", error)
+            return set(), []
+
+    def _is_new(self, version: ModelVersion) -> bool:
+        served = self.get(version.model.name)
+        return served is None or (served.number, served.digest) != (version.number, version.digest)
+
+    def _load(self, version: ModelVersion) -> Served | None:
+        name = version.model.name
+        try:
+            bundle = bundle_opened(version, self._cache)
+        except (BundleError, OSError) as error:
+            if self._broken.get(name) != version.digest:  # said once, and tried again
+                logger.error("%s cannot be served: %s", version, error)
+            self._broken[name] = version.digest
+            return None
+        served = Served(name, version.number, version.digest, bundle.model, _attributes(version, bundle.model.item_ids))
+        served.warm()
+        return served
+
+
+def _attributes(version: ModelVersion, items: list[str]) -> ItemAttributes:
+    """Those of the dataset that the version was searched on, while it is there."""
+    dataset = version.search.dataset if version.search else None
+    if dataset is None or dataset.state != DatasetState.READY:
+        return ItemAttributes()
+    try:
+        return ItemAttributes.of(attribute_tables(dataset, FileKind.ITEM_ATTRIBUTES), items)
+    except (DataError, FileNotFoundError) as error:
+        logger.warning("%s is served without the attributes of its items: %s", version, error)
+        return ItemAttributes()
