@@ -14,7 +14,7 @@ COST_NAMES = ("parameters", "latency_ms", "train_seconds")
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Rungs(_Frozen):

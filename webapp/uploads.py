@@ -4,6 +4,7 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.core.files.uploadhandler import StopUpload, TemporaryFileUploadHandler
+from django.http import HttpRequest, UnreadablePostError
 
 from gnn.sources import Limits
 
@@ -33,3 +34,32 @@ def decompression_limits() -> Limits:
 
 def upload_limit_bytes() -> int:
     return settings.RECSMITH_UPLOAD_LIMIT_MB * 1_000_000
+
+
+class ChunkRefused(Exception):
+    """A chunk cannot be taken as it was sent; ``status`` is that of the answer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def chunk_read(request: HttpRequest, *, limit: int) -> bytes:
+    """The body of a request that sends a chunk, which may have ``limit`` bytes.
+
+    Raises:
+        ChunkRefused: it has more, or did not arrive as announced.
+    """
+    announced = request.headers.get("Content-Length", "")
+    if not (announced.isascii() and announced.isdigit() and len(announced) < 19):
+        raise ChunkRefused(400, "Content-Length must be a whole number.")
+    length = int(announced)
+    if length > limit:
+        raise ChunkRefused(413, f"A chunk may have {limit} bytes, but this one has {length}.")
+    try:
+        data = request.read(length)
+    except UnreadablePostError:
+        data = b""
+    if len(data) != length:
+        raise ChunkRefused(400, "The connection broke.")
+    return data

@@ -17,13 +17,9 @@ from webapp.services.tokens import token_note_use
 
 
 class Token(HttpBearer):
-    """Lets in whoever shows a valid token with ``scope``; its name is that of the scheme in the OpenAPI document."""
+    """Lets in whoever shows a valid token with ``scope``; the OpenAPI document calls a scheme by its class."""
 
-    openapi_description = "The secret of a token, made on the page API tokens or with `manage.py token_create`."
-
-    def __init__(self, scope: Scope) -> None:
-        super().__init__()
-        self.scope = scope
+    scope: Scope
 
     def authenticate(self, request: HttpRequest, token: str) -> ApiToken | None:
         found = token_of_secret(token)
@@ -36,9 +32,27 @@ class Token(HttpBearer):
         return found
 
 
+class ReadToken(Token):
+    scope = Scope.READ
+    openapi_description = "The secret of a token with the scope `read`."
+
+
+class WriteToken(Token):
+    scope = Scope.WRITE
+    openapi_description = "The secret of a token with the scope `write`."
+
+
+class RecommendToken(Token):
+    scope = Scope.RECOMMEND
+    openapi_description = "The secret of a token with the scope `recommend`."
+
+
+_TOKENS = {"read": ReadToken, "write": WriteToken, "recommend": RecommendToken}
+
+
 def authorised(scope: Literal["read", "write", "recommend"]) -> Token:
     """For ``Router(auth=...)`` and operations: a token with this scope is needed."""
-    return Token(Scope(scope))
+    return _TOKENS[scope]()
 
 
 def owner_of(request: HttpRequest) -> User:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -10,9 +11,12 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, re_path
+from django.utils.cache import get_conditional_response
+from django.utils.http import quote_etag
 from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
+from ninja.operation import Operation
 
 from webapp.api.errors import CONTENT_TYPE, Problem, handle_errors, problem
 
@@ -26,6 +30,10 @@ class Api(NinjaAPI):
         super().__init__(**settings)
         handle_errors(self)
 
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        """The function's name, which no two operations share."""
+        return operation.view_func.__name__
+
     def get_openapi_schema(self, **place: Any) -> OpenAPISchema:
         schema = super().get_openapi_schema(**place)
         document = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
@@ -33,6 +41,8 @@ class Api(NinjaAPI):
         answer = {"description": "Problem", "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
         for path, methods in schema["paths"].items():
             for method, operation in methods.items():
+                if method == "get" and "application/json" in operation["responses"].get(200, {}).get("content", {}):
+                    operation["responses"].setdefault(304, {"description": "Not Modified"})
                 for status in _error_statuses(path, method, operation):
                     operation["responses"].setdefault(status, answer)
         return schema
@@ -56,9 +66,17 @@ class Api(NinjaAPI):
                 allowed = response.headers["Allow"]
                 response = problem(405, f"{request.method} is not possible here; {allowed} is.")
                 response.headers["Allow"] = allowed
-            return response
+            return _unless_known(request, response)
 
         return answered
+
+
+def _unless_known(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """304 where the client says that it has this answer already (If-None-Match); every JSON answer has an ETag."""
+    if request.method != "GET" or response.status_code != 200 or not isinstance(response, HttpResponse):
+        return response
+    response.headers.setdefault("ETag", quote_etag(hashlib.sha256(response.content).hexdigest()))
+    return get_conditional_response(request, response.headers["ETag"], response=response) or response
 
 
 def _nothing_here(request: HttpRequest) -> HttpResponse:

@@ -10,12 +10,13 @@ from typing import Any
 
 import ninja.errors
 from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from ninja import NinjaAPI, Schema
 from pydantic import Field
 
 from gnn.errors import GnnError, SpaceError
 from webapp.services.errors import Conflict
+from webapp.uploads import ChunkRefused
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,8 @@ def handle_errors(api: NinjaAPI) -> None:
     api.add_exception_handler(ObjectDoesNotExist, lambda request, error: problem(404, str(error)))
     api.add_exception_handler(Conflict, lambda request, error: problem(409, str(error)))
     api.add_exception_handler(RequestDataTooBig, lambda request, error: problem(413, "The body is larger than this server takes."))
+    api.add_exception_handler(UnreadablePostError, lambda request, error: problem(400, "The connection broke."))
+    api.add_exception_handler(ChunkRefused, _chunk_refused)
     api.add_exception_handler(GnnError, _library_error)
     api.add_exception_handler(ninja.errors.ValidationError, _validation_error)
     api.add_exception_handler(ninja.errors.AuthenticationError, _unauthenticated)
@@ -78,7 +81,13 @@ def _api_error(request: HttpRequest, error: Any) -> HttpResponse:
 def _http_error(request: HttpRequest, error: Any) -> HttpResponse:
     """What ninja itself refuses, such as a body that is not JSON, or too many requests."""
     del request
-    return problem(error.status_code, str(error))
+    cause = f": {error.__cause__}" if error.__cause__ else ""
+    return problem(error.status_code, f"{error}{cause}"[:500])
+
+
+def _chunk_refused(request: HttpRequest, error: Any) -> HttpResponse:
+    del request
+    return problem(error.status, str(error))
 
 
 def _library_error(request: HttpRequest, error: GnnError | type[GnnError]) -> HttpResponse:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.files.storage import default_storage
 from django.core.paginator import Page, Paginator
-from django.db.models import Count, F
+from django.db.models import Count, F, QuerySet
 
 from gnn.interactions import Interactions
 from webapp.models import Dataset
@@ -12,14 +12,19 @@ from webapp.models import Dataset
 PAGE_LENGTH = 25
 
 
-def datasets_page(*, text: str = "", page: Any = 1) -> Page[Any]:
-    """Datasets, newest first, with owner, counts and number of searches; any ``page`` asked for gives an existing one."""
+def datasets_listed(*, text: str = "") -> QuerySet[Any]:
+    """Datasets, newest first, with owner, counts and number of searches."""
     counts = {name: F(f"profile__{name}") for name in ("users", "items", "interactions")}
     datasets = Dataset.objects.select_related("owner").defer("profile", "mapping").order_by("-id")
     datasets = datasets.annotate(n_searches=Count("searches"), **counts)
     if text:
         datasets = datasets.filter(name__icontains=text)
-    return Paginator(datasets, PAGE_LENGTH).get_page(page)
+    return datasets
+
+
+def datasets_page(*, text: str = "", page: Any = 1) -> Page[Any]:
+    """A page of ``datasets_listed``; any ``page`` asked for gives an existing one."""
+    return Paginator(datasets_listed(text=text), PAGE_LENGTH).get_page(page)
 
 
 def dataset_interactions(dataset: Dataset) -> Interactions:

@@ -88,9 +88,14 @@ def version_said(text: str) -> ModelVersion:
     return version
 
 
+def versions_listed(model: Model) -> QuerySet[ModelVersion]:
+    """The versions of a model, newest first, with what ``version_row`` reads of them."""
+    return _versions().filter(model=model)
+
+
 def versions_of(model: Model) -> list[VersionRow]:
     """The newest versions of a model, newest first."""
-    return [version_row(version) for version in _versions().filter(model=model)[:SHOWN_VERSIONS]]
+    return [version_row(version) for version in versions_listed(model)[:SHOWN_VERSIONS]]
 
 
 def promoted_version(name: str) -> ModelVersion | None:
@@ -108,14 +113,19 @@ class ModelRow:
     promoted: VersionRow | None
 
 
-def models_page(*, text: str = "", page: int | str = 1) -> Page[Any]:
-    """Models by name; any ``page`` asked for gives an existing one. ``model_rows`` adds what a list shows of them."""
+def models_listed(*, text: str = "") -> QuerySet[Any]:
+    """Models by name; ``model_rows`` adds what a list shows of them."""
     models = Model.objects.annotate(n_versions=Count("versions")).order_by("name")
     if text:
         models = models.filter(name__icontains=text)
     promoted = _versions().filter(state=ModelState.PROMOTED)
     models = models.prefetch_related(Prefetch("versions", queryset=promoted, to_attr="promoted_versions"))
-    return Paginator(models, PAGE_LENGTH).get_page(page)
+    return models
+
+
+def models_page(*, text: str = "", page: int | str = 1) -> Page[Any]:
+    """A page of ``models_listed``; any ``page`` asked for gives an existing one."""
+    return Paginator(models_listed(text=text), PAGE_LENGTH).get_page(page)
 
 
 def model_rows(models: Sequence[Any]) -> list[ModelRow]:

@@ -230,14 +230,19 @@ def mean_and_sd(scores: Sequence[Mapping[str, float]]) -> dict[str, tuple[float,
     return {metric: (statistics.fmean(some), statistics.stdev(some) if len(some) > 1 else 0.0) for metric, some in values.items()}
 
 
-def searches_page(*, text: str = "", state: str = "", page: int | str = 1, size: int = 25) -> Page[Search]:
-    """Newest first; a page number out of range gives the nearest page."""
+def searches_listed(*, text: str = "", state: str = "") -> QuerySet[Search]:
+    """Searches, newest first, with their datasets and owners."""
     searches = Search.objects.select_related("dataset", "owner").defer("space")
     if text:
         searches = searches.filter(Q(name__icontains=text) | Q(dataset__name__icontains=text))
     if state:
         searches = searches.filter(state=state)
-    return Paginator(searches.order_by("-id"), size).get_page(page)
+    return searches.order_by("-id")
+
+
+def searches_page(*, text: str = "", state: str = "", page: int | str = 1, size: int = 25) -> Page[Search]:
+    """A page of ``searches_listed``; a page number out of range gives the nearest page."""
+    return Paginator(searches_listed(text=text, state=state), size).get_page(page)
 
 
 def search_counts() -> dict[str, int]:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
 
 from gnn.space import SearchSpace
 from webapp.models import Space
@@ -15,16 +17,19 @@ class SpaceRow:
     decisions: int
 
 
-def spaces_page(*, text: str = "", page: int | str = 1, size: int = 25) -> Page[Space]:
+def spaces_listed(*, text: str = "") -> QuerySet[Space]:
+    """Saved spaces by name, with their owners."""
     spaces = Space.objects.select_related("owner").order_by("name")
-    if text:
-        spaces = spaces.filter(name__icontains=text)
-    return Paginator(spaces, size).get_page(page)
+    return spaces.filter(name__icontains=text) if text else spaces
 
 
-def space_rows(page: Page[Space]) -> list[SpaceRow]:
+def spaces_page(*, text: str = "", page: int | str = 1, size: int = 25) -> Page[Space]:
+    return Paginator(spaces_listed(text=text), size).get_page(page)
+
+
+def space_rows(spaces: Iterable[Space]) -> list[SpaceRow]:
     rows = []
-    for space in page:
+    for space in spaces:
         parsed = SearchSpace.from_json(space.document)
         rows.append(SpaceRow(space, parsed.size, len(parsed.specs)))
     return rows

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Case, Count, F, OrderBy, Q, When
+from django.db.models import Case, Count, F, OrderBy, Q, QuerySet, When
 
 from gnn.catalogue import CATALOGUE, LABELS, describe
 from gnn.space import Architecture, choice_text
@@ -50,23 +50,27 @@ class TrialsPage:
     size: int
 
 
+def trials_listed(search: Search, *, state: str = "", arm: str = "") -> QuerySet[Any]:
+    """Trials of a search; ``shown`` of each is its score, None where it has none."""
+    trials = Trial.objects.filter(search=search).defer("behaviour")
+    if state:
+        trials = trials.filter(state=state)
+    if arm:
+        trials = trials.filter(arm=arm)
+    return trials.annotate(shown=Case(When(~Q(state__in=UNSCORED), then="reward")))
+
+
 def trials_page(search: Search, *, state: str = "", sort: str = "-number", page: int | str = 1, size: int | str = 25) -> TrialsPage:
     """One page of trials; an unknown state, sort or size falls back to the default."""
     sort = sort if sort in SORTS else "-number"
     state = state if state in RunState.values else ""
     size = int(size) if str(size).isdecimal() and int(size) in PAGE_SIZES else PAGE_SIZES[0]
     counts = dict(Trial.objects.filter(search=search).values_list("state").annotate(Count("id")).order_by())
-    trials = Trial.objects.filter(search=search).defer("behaviour")
-    if state:
-        trials = trials.filter(state=state)
-    trials = trials.annotate(shown=Case(When(~Q(state__in=UNSCORED), then="reward"))).order_by(*SORTS[sort])
-    paginator = Paginator(trials, size)
+    paginator = Paginator(trials_listed(search, state=state).order_by(*SORTS[sort]), size)
     # The counts are already here: no second COUNT.
     paginator.__dict__["count"] = counts.get(state, 0) if state else sum(counts.values())
     found = paginator.get_page(page)
-    rows = [
-        TrialRow(trial, describe(Architecture.of(trial.architecture)), None if trial.state in UNSCORED else trial.reward) for trial in found
-    ]
+    rows = [TrialRow(trial, describe(Architecture.of(trial.architecture)), trial.shown) for trial in found]
     return TrialsPage(page=found, rows=rows, counts=counts, sort=sort, state=state, size=size)
 
 
@@ -80,7 +84,12 @@ def trial_to_vary(search: Search, number: str) -> Trial | None:
 
 def trial_curve(trial: Trial, *, after: int = 0) -> list[TrialEpoch]:
     """Epochs after ``after``, in order."""
-    return list(TrialEpoch.objects.filter(trial=trial, epoch__gt=after).order_by("epoch")[:CURVE_EPOCHS])
+    return list(epochs_listed(trial).filter(epoch__gt=after)[:CURVE_EPOCHS])
+
+
+def epochs_listed(trial: Trial) -> QuerySet[TrialEpoch]:
+    """The learning curve of a trial, in order."""
+    return TrialEpoch.objects.filter(trial=trial).order_by("epoch")
 
 
 def trial_latest(trial: Trial, metric: str) -> float | None:

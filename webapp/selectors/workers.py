@@ -11,6 +11,11 @@ ALIVE_SECONDS = 30
 """Workers report every ten seconds; three missed reports and one counts as gone."""
 
 
+def workers_heard() -> QuerySet[Worker]:
+    """Workers heard of lately."""
+    return Worker.objects.filter(seen_at__gt=Now() - timedelta(seconds=ALIVE_SECONDS))
+
+
 def workers_alive(*, queue: str) -> QuerySet[Worker]:
-    """Workers heard of lately that take tasks from ``queue``."""
-    return Worker.objects.filter(seen_at__gt=Now() - timedelta(seconds=ALIVE_SECONDS), queues__contains=[queue])
+    """Of these, those that take tasks from ``queue``."""
+    return workers_heard().filter(queues__contains=[queue])

@@ -6,7 +6,7 @@ from typing import cast
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
@@ -16,6 +16,7 @@ from webapp.forms.datasets import UploadStartForm
 from webapp.models import Upload
 from webapp.services.errors import Conflict
 from webapp.services.uploads import CHUNK_BYTES, upload_append, upload_cancel, upload_finish, upload_start
+from webapp.uploads import ChunkRefused, chunk_read
 
 
 @require_POST
@@ -50,19 +51,14 @@ def upload_one(request: HttpRequest, upload_id: UUID) -> HttpResponse:
     upload = get_object_or_404(Upload.objects.select_related("blob"), pk=upload_id, owner=owner)
     if request.method != "PATCH":
         return _state(upload)
-    offset, length = _number(request.headers.get("Upload-Offset")), _number(request.headers.get("Content-Length"))
-    if offset is None or length is None:
-        return JsonResponse({"error": "Upload-Offset and Content-Length must be whole numbers."}, status=400)
-    if length > CHUNK_BYTES:
-        return JsonResponse({"error": f"A chunk may have {CHUNK_BYTES} bytes, but this one has {length}."}, status=413)
+    offset = _number(request.headers.get("Upload-Offset"))
+    if offset is None:
+        return JsonResponse({"error": "Upload-Offset must be a whole number."}, status=400)
     try:
-        data = request.read(length)
-    except UnreadablePostError:
-        data = b""
-    if len(data) != length:
-        return JsonResponse({"error": "The connection broke."}, status=400)
-    try:
+        data = chunk_read(request, limit=CHUNK_BYTES)
         return _state(upload_append(owner=owner, upload_id=upload_id, offset=offset, data=data))
+    except ChunkRefused as error:
+        return JsonResponse({"error": str(error)}, status=error.status)
     except Upload.DoesNotExist:
         return JsonResponse({"error": "This upload was cancelled."}, status=404)
     except Conflict:

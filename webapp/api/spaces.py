@@ -1,0 +1,121 @@
+"""Search spaces: presets, saved ones, and how large one is before it is saved."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Query, Router, Schema, Status
+from pydantic import Field
+
+from gnn.catalogue import PRESETS, check_trainable, preset_space
+from gnn.space import SearchSpace
+from webapp.api.auth import authorised, owner_of
+from webapp.api.fields import Document, Name, Text
+from webapp.api.paging import Page, PageQuery, page_of
+from webapp.models import Space
+from webapp.selectors.spaces import space_rows, spaces_listed
+from webapp.services.spaces import space_create, space_delete, space_update
+
+router = Router(auth=authorised("read"), tags=["Search spaces"])
+write = authorised("write")
+
+
+class SpaceQuery(PageQuery):
+    q: Text = Field(default="", description="Part of the name.")
+
+
+class SpaceIn(Schema):
+    name: Name
+    document: Document = Field(description="The space: `schema` and `decisions`, as in a preset.")
+
+
+class DocumentIn(Schema):
+    document: Document
+
+
+class SizeOut(Schema):
+    size: int = Field(description="How many different architectures it holds.")
+    decisions: int
+
+
+class SpaceOut(SizeOut):
+    id: int
+    name: str
+    owner: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class SpaceDetail(SpaceOut):
+    document: Document
+
+
+class PresetOut(SizeOut):
+    name: str
+    document: Document
+
+
+def _shown(space: Space) -> dict[str, Any]:
+    [row] = space_rows([space])
+    plain = {name: getattr(space, name) for name in ("id", "name", "created_at", "updated_at", "document")}
+    return plain | {"owner": space.owner.username if space.owner else None, "size": row.size, "decisions": row.decisions}
+
+
+def _preset(name: str) -> dict[str, Any]:
+    space = preset_space(name)
+    return {"name": name, "size": space.size, "decisions": len(space.specs), "document": space.to_json()}
+
+
+@router.get("", response=Page[SpaceOut], summary="List saved spaces")
+def space_list(request: HttpRequest, query: Query[SpaceQuery]) -> Any:
+    """By name."""
+    spaces, following = page_of(spaces_listed(text=query.q), query, key="name")
+    return {"items": [_shown(space) for space in spaces], "next": following}
+
+
+@router.post("", response={201: SpaceDetail}, auth=write, summary="Save a space")
+def space_new(request: HttpRequest, body: SpaceIn) -> Any:
+    space = space_create(owner=owner_of(request), name=body.name, space=SearchSpace.from_json(body.document))
+    return Status(201, _shown(space))
+
+
+@router.post("/size", response=SizeOut, summary="Check a space and count its architectures")
+def space_size(request: HttpRequest, body: DocumentIn) -> Any:
+    """Saves nothing."""
+    space = SearchSpace.from_json(body.document)
+    check_trainable(space)
+    return {"size": space.size, "decisions": len(space.specs)}
+
+
+@router.get("/presets", response=list[PresetOut], summary="List presets")
+def preset_list(request: HttpRequest) -> Any:
+    return [_preset(name) for name in PRESETS]
+
+
+@router.get("/presets/{slug:name}", response=PresetOut, summary="Get a preset")
+def preset_get(request: HttpRequest, name: str) -> Any:
+    if name not in PRESETS:
+        raise Http404(f"There is no preset '{name}'; there are {', '.join(PRESETS)}.")
+    return _preset(name)
+
+
+@router.get("/{int:space_id}", response=SpaceDetail, summary="Get a space")
+def space_get(request: HttpRequest, space_id: int) -> Any:
+    return _shown(get_object_or_404(spaces_listed(), pk=space_id))
+
+
+@router.put("/{int:space_id}", response=SpaceDetail, auth=write, summary="Change a space")
+def space_change(request: HttpRequest, space_id: int, body: SpaceIn) -> Any:
+    """Searches that ran with it keep their copy."""
+    get_object_or_404(Space, pk=space_id)
+    return _shown(space_update(space_id=space_id, name=body.name, space=SearchSpace.from_json(body.document)))
+
+
+@router.delete("/{int:space_id}", response={204: None}, auth=write, summary="Delete a space")
+def space_remove(request: HttpRequest, space_id: int) -> Any:
+    get_object_or_404(Space, pk=space_id)
+    space_delete(space_id=space_id)
+    return Status(204, None)
