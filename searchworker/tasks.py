@@ -22,8 +22,8 @@ from searchworker.trial import run_reference, score_on_test, train_architecture
 from webapp import queue
 from webapp.enums import SearchState
 from webapp.models import Baseline, FinalistRun, ModelBuild, Search, Trial
-from webapp.services import baselines, datasets, finalists, previews, reaper, runs, searches
-from webapp.services.locks import INGEST, advisory_lock
+from webapp.services import baselines, batches, datasets, finalists, previews, reaper, runs, searches
+from webapp.services.locks import BATCH, INGEST, advisory_lock
 
 
 @app.task(name=queue.INGEST_DATASET)
@@ -36,6 +36,13 @@ def ingest_dataset(dataset_id: int) -> None:
 @app.task(name=queue.PREVIEW_PREPARATION)
 def preview_preparation(dataset_id: int) -> None:
     previews.preview_compute(dataset_id=dataset_id)
+
+
+@app.task(name=queue.RANK_ALL)
+def rank_all(batch_id: int) -> None:
+    with advisory_lock(BATCH, batch_id) as alone:
+        if alone:
+            batches.batch_compute(batch_id=batch_id)
 
 
 @app.task(name=queue.REAP)

@@ -84,6 +84,20 @@ class TrainedOn(models.TextChoices):
     ALL = "all", "All data"
 
 
+class BatchState(models.TextChoices):
+    """The life of a file with the best items of all users."""
+
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    READY = "ready", "Ready"
+    FAILED = "failed", "Failed"
+
+
+class BatchFormat(models.TextChoices):
+    CSV = "csv", "CSV"
+    PARQUET = "parquet", "Parquet"
+
+
 class ArmName(models.TextChoices):
     """Who proposed a trial; arms share the space, the protocol and the workers, and learn nothing from each other."""
 

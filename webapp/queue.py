@@ -15,6 +15,7 @@ RUN_TRIAL = "recsmith.run_trial"
 RUN_BASELINE = "recsmith.run_baseline"
 RUN_FINALIST = "recsmith.run_finalist"
 BUILD_MODEL = "recsmith.build_model"
+RANK_ALL = "recsmith.rank_all"
 REAP = "recsmith.reap"
 
 CONTROL_QUEUE = "control"
@@ -24,6 +25,7 @@ TASK_QUEUES = {
     INGEST_DATASET: CONTROL_QUEUE,
     PREVIEW_PREPARATION: CONTROL_QUEUE,
     ADVANCE_SEARCH: CONTROL_QUEUE,
+    RANK_ALL: CONTROL_QUEUE,
     REAP: CONTROL_QUEUE,
     RUN_TRIAL: TRIALS_QUEUE,
     RUN_BASELINE: TRIALS_QUEUE,

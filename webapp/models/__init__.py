@@ -1,5 +1,6 @@
 """Tables only: no workflow lives here (see ``webapp.services``)."""
 
+from webapp.models.batches import Batch
 from webapp.models.blobs import Blob, BlobPart
 from webapp.models.datasets import Dataset, DatasetFile
 from webapp.models.mapping_templates import MappingTemplate
@@ -18,6 +19,7 @@ __all__ = [
     "Arm",
     "ArmPart",
     "Baseline",
+    "Batch",
     "Blob",
     "BlobPart",
     "ControllerReport",

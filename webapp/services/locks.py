@@ -9,6 +9,8 @@ INGEST = 1
 """First number of the locks taken while a dataset is read; the second is its id."""
 TEXTS = 2
 """Of those taken while a language model reads texts; the second is from a hash of both."""
+BATCH = 3
+"""Of those taken while all users are ranked; the second is the id of the batch."""
 
 
 @contextmanager

@@ -9,9 +9,9 @@ from django.db import models, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from webapp.enums import ACTIVE_SEARCH_STATES, DatasetState, Failure, RunState
-from webapp.models import Dataset, Search
-from webapp.queue import ADVANCE_SEARCH, CONTROL_QUEUE, INGEST_DATASET, TRIALS_QUEUE, enqueue_on_commit, waiting_messages
+from webapp.enums import ACTIVE_SEARCH_STATES, BatchState, DatasetState, Failure, RunState
+from webapp.models import Batch, Dataset, Search
+from webapp.queue import ADVANCE_SEARCH, CONTROL_QUEUE, INGEST_DATASET, RANK_ALL, TRIALS_QUEUE, enqueue_on_commit, waiting_messages
 from webapp.services.runs import CLAIMABLE_IN, MAX_LOSSES, RUN_TASKS, RunModel, free_checkpoint
 from webapp.services.uploads import uploads_expire
 
@@ -77,3 +77,5 @@ def _wake() -> None:
         enqueue_on_commit(ADVANCE_SEARCH, search_id)
     for dataset_id in Dataset.objects.filter(state=DatasetState.INGESTING).values_list("pk", flat=True):
         enqueue_on_commit(INGEST_DATASET, dataset_id)
+    for batch_id in Batch.objects.filter(state__in=(BatchState.QUEUED, BatchState.RUNNING)).values_list("pk", flat=True):
+        enqueue_on_commit(RANK_ALL, batch_id)
