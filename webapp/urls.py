@@ -17,6 +17,7 @@ from webapp.views import (
     search_changes,
     searches,
     spaces,
+    tokens,
     trials,
     uploads,
 )
@@ -26,6 +27,8 @@ urlpatterns = [
     path("login/", LoginView.as_view(template_name="accounts/login.html", redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("welcome/<uid>/<token>/", accounts.welcome, name="welcome"),
+    path("account/tokens/", tokens.token_list, name="tokens"),
+    path("account/tokens/<int:token_id>/revoke/", tokens.token_remove, name="token_revoke"),
     path("datasets/", datasets.dataset_list, name="datasets"),
     path("datasets/upload/", datasets.upload, name="dataset_upload"),
     path("datasets/uploads/", uploads.upload_new, name="upload_new"),

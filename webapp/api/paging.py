@@ -29,6 +29,11 @@ class Page(Schema, Generic[Item]):
     items: list[Item]
     next: str | None = Field(description="The cursor of the following page; null on the last one.")
 
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """What the OpenAPI document calls a page of these items."""
+        return f"{params[0].__name__}Page"
+
 
 def page_of(rows: QuerySet[Row], query: PageQuery, *, key: str = "-id") -> tuple[list[Row], str | None]:
     """One page of ``rows``, and the cursor of the next.
