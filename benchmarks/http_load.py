@@ -1,0 +1,118 @@
+"""A process that asks a web server and times the answers: ``python -m benchmarks.http_load``, its plan as JSON on standard input.
+
+Open loop: requests are sent at fixed times whatever becomes of those before, and a latency counts from the time that was planned, so
+that a server which stalls cannot hide it. Closed loop: each connection asks again once it is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def load(
+    port: int, paths: Sequence[str], headers: dict[str, str], *, connections: int, rate: float | None, requests: int
+) -> dict[str, Any]:
+    """Run the load in a process of its own: ``requests`` GETs of ``paths`` in turn, ``rate`` a second or as fast as they are answered.
+
+    Gives p50_ms, p99_ms, per_second, failed (answers that are not 200, and requests without an answer).
+    """
+    with load_started(port, paths, headers, connections=connections, rate=rate, requests=requests) as process:
+        return load_ended(process)
+
+
+def load_started(
+    port: int, paths: Sequence[str], headers: dict[str, str], *, connections: int, rate: float | None, requests: int
+) -> subprocess.Popen[str]:
+    """The same, still running."""
+    plan = {"port": port, "paths": list(paths), "headers": headers, "connections": connections, "rate": rate, "requests": requests}
+    process = subprocess.Popen((sys.executable, "-m", "benchmarks.http_load"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(plan))
+    process.stdin.close()
+    return process
+
+
+def load_ended(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout is not None
+    found: dict[str, Any] = json.loads(process.stdout.read())
+    if process.wait():
+        raise SystemExit("The load generator failed.")
+    return found
+
+
+class _Client:
+    """One connection, kept open."""
+
+    def __init__(self, port: int, headers: dict[str, str]) -> None:
+        self._port = port
+        self._lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def get(self, path: str) -> int:
+        """The status; 0 where there is no answer."""
+        try:
+            if self._streams is None:
+                self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+            reader, writer = self._streams
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{self._lines}\r\n".encode())
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+            await reader.readexactly(int(head.split("content-length:")[1].split("\r\n")[0]))
+            if "connection: close" in head:
+                self.close()
+            return int(head.split(" ")[1])
+        except (OSError, asyncio.IncompleteReadError):
+            self.close()
+            return 0
+
+    def close(self) -> None:
+        if self._streams is not None:
+            self._streams[1].close()
+        self._streams = None
+
+
+async def _run(plan: dict[str, Any]) -> dict[str, Any]:
+    clients: asyncio.Queue[_Client] = asyncio.Queue()
+    for _ in range(plan["connections"]):
+        clients.put_nowait(_Client(plan["port"], plan["headers"]))
+    paths, latencies, statuses = plan["paths"], [], []
+    started = time.perf_counter()
+
+    async def ask(number: int, planned: float) -> None:
+        client = await clients.get()
+        statuses.append(await client.get(paths[number % len(paths)]))
+        latencies.append(time.perf_counter() - planned)
+        clients.put_nowait(client)
+
+    async def keep_asking(numbers: Callable[[], int | None]) -> None:
+        while (number := numbers()) is not None:
+            await ask(number, time.perf_counter())
+
+    if plan["rate"] is None:
+        left = iter(range(plan["requests"]))
+        await asyncio.gather(*(keep_asking(lambda: next(left, None)) for _ in range(plan["connections"])))
+    else:
+        running = []
+        for number in range(plan["requests"]):
+            planned = started + number / plan["rate"]
+            if (wait := planned - time.perf_counter()) > 0:
+                await asyncio.sleep(wait)
+            running.append(asyncio.create_task(ask(number, planned)))
+        await asyncio.gather(*running)
+    seconds = time.perf_counter() - started
+    while not clients.empty():
+        clients.get_nowait().close()
+    p50, p99 = np.percentile(latencies, [50, 99]) * 1e3
+    failed = sum(status != 200 for status in statuses)
+    return {"p50_ms": round(p50, 2), "p99_ms": round(p99, 2), "per_second": round(len(statuses) / seconds, 1), "failed": failed}
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(_run(json.load(sys.stdin)))))
