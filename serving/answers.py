@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from gnn.bundle.ranking import best
+from serving.neighbours import nearest_items
 from serving.selection import Filters, Refused, chosen, known_items
 from serving.served import Served
 from webapp.scoring import Answer
@@ -130,6 +132,17 @@ def _history(served: Served, question: Question) -> dict[str, Any]:
     }
 
 
+def _neighbours(served: Served, question: Question) -> dict[str, Any]:
+    """The list of a baseline for a user, beside the model's."""
+    code = served.user_codes.get(question["user"])
+    if code is None:
+        return {"items": []}
+    tensors, has = served.model.tensors, served.model.seen(code)
+    scores = nearest_items(tensors["seen_indptr"], tensors["seen_items"], len(served.items), has)
+    scores[has] = -np.inf
+    return {"items": _named(served, best(scores, question["k"]), scores)}
+
+
 def _filters(served: Served, question: Question) -> Filters:
     return Filters.of(served, allow=question["allow"], deny=question["deny"], where=question["where"])
 
@@ -198,4 +211,5 @@ KINDS: dict[str, Callable[[Served, Question], dict[str, Any]]] = {
     "similar": _similar,
     "scores": _scores,
     "history": _history,
+    "neighbours": _neighbours,
 }

@@ -44,14 +44,14 @@ class Shelf(dict[str, Served]):
 
     async def look(self) -> None:
         """Load what was promoted and drop what no longer is; what cannot be loaded leaves the version before it served."""
-        gone, loaded = await asyncio.to_thread(self._changes)
+        gone, loaded = await asyncio.to_thread(self.changes)
         for name in gone:
             del self[name]
         for served in loaded:
             self[served.name] = served
             logger.info("Version %d of %s is served.", served.number, served.name)
 
-    def _changes(self) -> tuple[set[str], list[Served]]:
+    def changes(self) -> tuple[set[str], list[Served]]:
         """Names that are no longer served, and the versions that now are."""
         close_old_connections()
         try:
