@@ -191,16 +191,14 @@ def test_an_architecture_by_hand_is_trained_observed_and_may_be_a_finalist() -> 
     assert search.trials.count() == 3
 
 
-@pytest.mark.parametrize("by_hand_ends_first", [True, False])
-def test_a_search_goes_on_where_the_controller_proposes_what_is_in_flight_by_hand(by_hand_ends_first: bool) -> None:
+def test_the_controller_waits_for_what_a_person_has_in_training_instead_of_training_it_too() -> None:
     space = build_space({"node_dim": (8,), "layers": (1,), "operator": ("lightgcn",)})
     search = start(space=space, planned_trials=1, workers=2)
     by_hand = searches.search_enqueue(search_id=search.pk, architecture=space.sample(np.random.default_rng(0)))
     tasks.advance_search(search.pk)
-    proposed = search.trials.get(arm=ArmName.CONTROLLER)
-    for trial in (by_hand, proposed) if by_hand_ends_first else (proposed, by_hand):
-        tasks.run_trial(trial.pk)
-        tasks.advance_search(search.pk)
+    assert search.trials.get() == by_hand
+    tasks.run_trial(by_hand.pk)
+    tasks.advance_search(search.pk)
     search.refresh_from_db()
     assert search.state == SearchState.FINISHING, search.message
 
