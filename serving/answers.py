@@ -140,6 +140,7 @@ def _neighbours(served: Served, question: Question) -> dict[str, Any]:
     tensors, has = served.model.tensors, served.model.seen(code)
     scores = nearest_items(tensors["seen_indptr"], tensors["seen_items"], len(served.items), has)
     scores[has] = -np.inf
+    scores[scores == 0] = -np.inf  # not near at all
     return {"items": _named(served, best(scores, question["k"]), scores)}
 
 

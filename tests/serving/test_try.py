@@ -39,6 +39,8 @@ def test_nearest_items_by_matrices() -> None:
     beside = told(make_served(), "neighbours", user="u2", k=5)["items"]
     expected = np.where(matrix[2] > 0, -np.inf, cosines @ matrix[2])
     assert [item["item"] for item in beside] == [f"i{code}" for code in np.argsort(-expected, kind="stable")[:5]]
+    near = {f"i{code}" for code in np.flatnonzero(expected > 0)}
+    assert {item["item"] for item in told(make_served(), "neighbours", user="u2", k=1000)["items"]} == near
     assert told(make_served(), "neighbours", user="nobody")["items"] == []
 
 
