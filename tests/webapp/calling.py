@@ -17,8 +17,8 @@ class Program:
     """Sends JSON and a token with every scope."""
 
     def __init__(self, owner: User) -> None:
-        _, secret = token_create(owner=owner, name="test", scopes=list(Scope))
-        self.client = Client(headers={"Authorization": f"Bearer {secret}"})
+        _, self.secret = token_create(owner=owner, name="test", scopes=list(Scope))
+        self.client = Client(headers={"Authorization": f"Bearer {self.secret}"})
 
     def get(self, path: str, **query: Any) -> Any:
         return self.ask("get", path, query_params=query)

@@ -293,7 +293,7 @@ def test_a_repeated_start_gives_the_same_search(program: Program) -> None:
     [
         ({"preset": None}, 422, "one of `preset`, `space` and `document`"),
         ({"preset": "none"}, 422, "none"),
-        ({"dataset": 10**12}, 404, ""),
+        ({"dataset": 10**12}, 422, "no dataset 1000000000000"),
         ({"controller": "luck"}, 422, "no controller 'luck'"),
         ({"planned_trials": 0}, 422, "planned_trials"),
         ({"protocol": {"split": "temporal"}}, 422, "no times"),
@@ -421,4 +421,4 @@ def test_a_finalist_is_registered(program: Program) -> None:
     again = program.post("/models/films/versions", {"search": search.pk, "trial": 2})
     assert again.json()["number"] == 1
     assert "not tested" in refused(program.post("/models/films/versions", {"search": search.pk, "trial": 1}), 409)["detail"]
-    refused(program.post("/models/films/versions", {"search": search.pk, "trial": 9}), 404)
+    refused(program.post("/models/films/versions", {"search": search.pk, "trial": 9}), 422)

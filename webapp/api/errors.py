@@ -6,10 +6,11 @@ import json
 import logging
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import ninja.errors
 from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig
+from django.db.models import Manager, Model
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from ninja import NinjaAPI, Schema
 from pydantic import Field
@@ -19,6 +20,8 @@ from webapp.services.errors import Conflict
 from webapp.uploads import ChunkRefused
 
 logger = logging.getLogger(__name__)
+
+Row = TypeVar("Row", bound=Model)
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -44,6 +47,16 @@ class ApiError(Exception):
     def __init__(self, status: HTTPStatus, detail: str, errors: Sequence[FieldError] = (), *, retry_after: int | None = None) -> None:
         super().__init__(detail)
         self.status, self.errors, self.retry_after = status, errors, retry_after
+
+
+def named(rows: Manager[Row], field: str, **where: Any) -> Row:
+    """The row that a field of the body names; another than those of the address, which are 404 where they are missing."""
+    row = rows.filter(**where).first()
+    if row is None:
+        said = " and ".join(f"{name} {value}" for name, value in where.items()).replace("pk ", "")
+        detail = f"There is no {field} {said}."
+        raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, [FieldError(field=f"body.{field}", detail=detail)])
+    return row
 
 
 def problem(status: int, detail: str, errors: Sequence[FieldError] = (), *, retry_after: int | None = None) -> HttpResponse:

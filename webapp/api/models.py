@@ -12,6 +12,7 @@ from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
 from webapp.api.auth import authorised, owner_of
+from webapp.api.errors import named
 from webapp.api.fields import Document, Text
 from webapp.api.paging import Page, PageQuery, page_of
 from webapp.enums import ModelState, TrainedOn
@@ -124,7 +125,7 @@ def version_list(request: HttpRequest, name: str, query: Query[PageQuery]) -> An
 @router.post("/{slug:name}/versions", response={202: VersionDetail}, auth=write, summary="Register a finalist")
 def version_new(request: HttpRequest, name: str, body: RegisterIn) -> Any:
     """A worker trains it once more; the model is made when its name is new."""
-    trial = get_object_or_404(Trial, search=body.search, number=body.trial)
+    trial = named(Trial.objects, "trial", search=body.search, number=body.trial)
     version = model_register(owner=owner_of(request), name=name, trial_id=trial.pk, trained_on=body.trained_on)
     return Status(202, _shown(_row(name, version.number)))
 

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Header, Query, Router, Status
-from pydantic import Field
 
 from gnn.catalogue import preset_space
 from gnn.plan import SearchPlan
 from gnn.space import SearchSpace
 from webapp.api.auth import authorised, owner_of
+from webapp.api.errors import named
 from webapp.api.paging import Page, page_of
 from webapp.api.search_schemas import (
     ArmsOut,
@@ -53,7 +53,7 @@ from webapp.services.searches import (
 router = Router(auth=authorised("read"), tags=["Searches"])
 write = authorised("write")
 
-Key = Annotated[str, Field(max_length=200)]
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 
 START_TOKENS = uuid.UUID("5b1f0d6e-6d2f-4a3f-9a4e-0f3f4a4a2c11")
 """The namespace in which a person's Idempotency-Key becomes the token of a start."""
@@ -81,14 +81,14 @@ def search_list(request: HttpRequest, query: Query[SearchQuery]) -> Any:
 
 
 @router.post("", response={201: SearchDetail}, auth=write, summary="Start a search")
-def search_new(request: HttpRequest, body: SearchStart, idempotency_key: Header[Key | None] = None) -> Any:
+def search_new(request: HttpRequest, body: SearchStart, idempotency_key: Key = None) -> Any:
     """Send an `Idempotency-Key` of your own making: the same request again, after a lost answer, gives the search it started."""
-    dataset = get_object_or_404(Dataset, pk=body.dataset)
+    dataset = named(Dataset.objects, "dataset", pk=body.dataset)
     return _started(request, body, dataset, _space(body), idempotency_key)
 
 
 @router.post("/{int:search_id}/clone", response={201: SearchDetail}, auth=write, summary="Start a search like another")
-def search_clone(request: HttpRequest, search_id: int, body: SearchChoices, idempotency_key: Header[Key | None] = None) -> Any:
+def search_clone(request: HttpRequest, search_id: int, body: SearchChoices, idempotency_key: Key = None) -> Any:
     """On the same dataset and space; what the body leaves out is as it was."""
     search = search_at(search_id)
     names = ("name", "controller", "planned_trials", "workers", "seed", "protocol", "plan")
@@ -168,7 +168,7 @@ def _space(body: SearchStart) -> SearchSpace:
     if body.preset is not None:
         return preset_space(body.preset)
     if body.space is not None:
-        return SearchSpace.from_json(get_object_or_404(Space, pk=body.space).document)
+        return SearchSpace.from_json(named(Space.objects, "space", pk=body.space).document)
     return SearchSpace.from_json(body.document)
 
 

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from gnn.errors import DataError
 from webapp.api.auth import authorised, owner_of
 from webapp.api.datasets import DatasetDetail, dataset_shown
-from webapp.api.errors import ApiError
+from webapp.api.errors import ApiError, named
 from webapp.api.fields import Name
 from webapp.enums import FileKind
 from webapp.models import Dataset, Upload
@@ -30,7 +30,7 @@ CHUNK: dict[str, Any] = {
 }
 
 
-Offset = Annotated[int, Field(ge=0, le=2**62)]
+Offset = Annotated[int, Header(alias="Upload-Offset", ge=0, le=2**62)]
 
 
 class UploadIn(Schema):
@@ -76,7 +76,7 @@ def upload_list(request: HttpRequest) -> Any:
 
 @router.post("", response={201: UploadOut}, summary="Start an upload")
 def upload_new(request: HttpRequest, body: UploadIn) -> Any:
-    dataset = None if body.dataset is None else get_object_or_404(Dataset, pk=body.dataset)
+    dataset = None if body.dataset is None else named(Dataset.objects, "dataset", pk=body.dataset)
     try:
         upload = upload_start(
             owner=owner_of(request), filename=body.filename, size=body.size, name=body.name, dataset=dataset, kind=body.kind or ""
@@ -92,7 +92,7 @@ def upload_get(request: HttpRequest, upload_id: UUID) -> Any:
 
 
 @router.patch("/{uuid:upload_id}", response=UploadOut, summary="Send a chunk", openapi_extra=CHUNK)
-def upload_chunk(request: HttpRequest, upload_id: UUID, upload_offset: Header[Offset]) -> Any:
+def upload_chunk(request: HttpRequest, upload_id: UUID, upload_offset: Offset) -> Any:
     """`Upload-Offset` is the place of its first byte in the file. After a 409 ask how far the upload came and go on there."""
     return upload_append(owner=owner_of(request), upload_id=upload_id, offset=upload_offset, data=chunk_read(request, limit=CHUNK_BYTES))
 
