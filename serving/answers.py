@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from pydantic_core import to_json
 
 from gnn.bundle.ranking import best
 from serving.neighbours import nearest_items
@@ -22,6 +23,8 @@ from webapp.scoring import Answer
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Question = Mapping[str, Any]
+
+_SORTED = json.JSONEncoder(sort_keys=True)
 
 REASONS = 3
 """Items that explain another one."""
@@ -48,7 +51,7 @@ async def answer(shelf: Mapping[str, Served], question: Question) -> Answer:
     except Refused as refusal:
         return Answer(refusal.status, "", str(refusal))
     body = {"model": served.name, "version": served.number} | found
-    return Answer(200, etag, "", json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
+    return Answer(200, etag, "", to_json(body))
 
 
 async def _users(served: Served, question: Question) -> dict[str, Any]:
@@ -202,7 +205,7 @@ def _ignored(items: Sequence[str]) -> dict[str, Any]:
 
 def _etag(served: Served, question: Question) -> str:
     """Of version and question."""
-    asked = json.dumps({name: value for name, value in question.items() if name != "known"}, sort_keys=True)
+    asked = _SORTED.encode({name: value for name, value in question.items() if name != "known"})
     return f'"{hashlib.sha256(f"{served.digest}{served.number}{asked}".encode()).hexdigest()[:32]}"'
 
 

@@ -25,7 +25,8 @@ from webapp.api.recommend_schemas import (
 )
 from webapp.scoring import ScoringDown, ask
 
-router = Router(auth=MeteredToken(), tags=["recommend"])
+tokens = MeteredToken()
+router = Router(auth=tokens, tags=["recommend"])
 
 RETRY_SECONDS = 2
 """In which a scoring process that died is running again."""

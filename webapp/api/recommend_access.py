@@ -30,8 +30,8 @@ class MeteredToken(RecommendToken):
 
     def authenticate(self, request: HttpRequest, token: str) -> ApiToken | None:
         now = time.monotonic()
-        until, found = self._found.get(token, (0.0, None))
-        if found is None or until <= now:
+        found = self._believed(token, now)
+        if found is None:
             found = super().authenticate(request, token)
             if found is None:
                 return None
@@ -41,16 +41,27 @@ class MeteredToken(RecommendToken):
                 self._found[token] = (now + BELIEVED_SECONDS, found)
         else:
             request.user = found.owner
-        with self._lock:
-            rate = self._rates.setdefault(found.pk, Rate(settings.RECSMITH_RATE_LIMIT))
-            wait = rate.take(now)
-        if wait > 0:
+        if (wait := self._wait(found, now)) > 0:
             raise ApiError(
                 HTTPStatus.TOO_MANY_REQUESTS,
                 f"This token may ask {settings.RECSMITH_RATE_LIMIT} times a second. Ask again a second later.",
                 retry_after=math.ceil(wait),
             )
         return found
+
+    def take(self, token: str) -> bool:
+        """Count a request of a token that was looked up within the last second and has not used up its rate; else False."""
+        now = time.monotonic()
+        found = self._believed(token, now)
+        return found is not None and self._wait(found, now) == 0
+
+    def _believed(self, token: str, now: float) -> ApiToken | None:
+        until, found = self._found.get(token, (0.0, None))
+        return found if until > now else None
+
+    def _wait(self, found: ApiToken, now: float) -> float:
+        with self._lock:
+            return self._rates.setdefault(found.pk, Rate(settings.RECSMITH_RATE_LIMIT)).take(now)
 
 
 class Rate:
