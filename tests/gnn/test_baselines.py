@@ -9,6 +9,7 @@ from gnn.baselines.matrix import interaction_matrix
 from gnn.errors import DataError, OutOfMemory
 from gnn.evaluate import build_targets, evaluate_validation
 from gnn.graph import build_graph
+from gnn.train import fit
 from tests.gnn.toy import HELD_OUT, make_interactions, planted_blocks, random_interactions
 
 
@@ -174,6 +175,23 @@ def test_lightgcn_has_the_published_settings(monkeypatch):
     fitted = fit_baseline("lightgcn", graph, valid)
     assert fitted.users.shape == (graph.n_users, 64) and fitted.items.shape == (graph.n_items, 64)
     assert evaluate_validation(fitted, graph, valid, [HELD_OUT]).values[f"recall@{HELD_OUT}"] > 0.5
+
+
+def test_lightgcn_ends_after_its_updates(monkeypatch):
+    """The toy has one update in an epoch, where validation improves for more than three."""
+    monkeypatch.setattr(factors, "LIGHTGCN_EPOCHS", 40)
+    _, graph, valid = planted_blocks()
+    trained = []
+
+    def recorded(*arguments):
+        trained.append(fit(*arguments))
+        return trained[-1]
+
+    monkeypatch.setattr(factors, "fit", recorded)
+    for updates in (3, 30):
+        monkeypatch.setattr(factors, "LIGHTGCN_UPDATES", updates)
+        fit_baseline("lightgcn", graph, valid)
+    assert [result.epochs for result in trained] == [3, 30]
 
 
 @pytest.mark.parametrize("name", BASELINES)

@@ -29,7 +29,10 @@ CONTROLLER_LABELS = {"ppo": "PPO", "reinforce": "REINFORCE", "evolution": "Evolu
 MAIN_METRICS = ("precision", "recall", "f1", "ndcg")
 """Those that leaderboards and learning curves have room for."""
 
-BASELINE_LABELS = {"popularity": "Popularity", "itemknn": "ItemKNN", "gfcf": "GF-CF", "ease": "EASE", "ials": "iALS"}
+BASELINE_LABELS = {
+    "popularity": "Popularity", "itemknn": "ItemKNN", "userknn": "UserKNN", "rp3beta": "RP3β", "gfcf": "GF-CF", "ease": "EASE",
+    "mf_bpr": "MF-BPR", "ials": "iALS", "lightgcn": "LightGCN",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

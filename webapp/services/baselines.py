@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from webapp.models import Baseline
 from webapp.services.runs import run_complete
 
-BASELINES = ("popularity", "itemknn", "gfcf", "ease", "ials")
-"""The references every search runs, by their name in ``gnn.baselines``."""
+BASELINES = ("popularity", "itemknn", "userknn", "rp3beta", "gfcf", "ease", "mf_bpr", "ials", "lightgcn")
+"""The references every search runs, by their name in ``gnn.baselines``; the longest comes last."""
 
 
 def baseline_complete(
