@@ -77,6 +77,12 @@ def test_a_body_that_is_too_large_is_refused(program: Program) -> None:
     refused(program.ask("post", "/spaces/size", data=body, content_type="application/json"), 413)
 
 
+def test_a_request_that_django_suspects_is_a_problem(program: Program) -> None:
+    refused(program.get("/datasets", q=["a"] * 1001), 400)
+    broken = "multipart/form-data; boundary=é"
+    refused(program.ask("post", "/datasets", data=b"x", content_type=broken), 400)
+
+
 def test_an_unexpected_error_tells_nothing_but_is_logged(
     program: Program, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -161,6 +167,12 @@ def test_an_answer_that_is_known_is_not_sent_again(program: Program) -> None:
     assert again.status_code == 304 and again.content == b""
     Dataset.objects.update(name="Another")
     assert program.ask("get", f"/datasets/{dataset.pk}", headers={"If-None-Match": answer.headers["ETag"]}).status_code == 200
+
+
+def test_head_is_get_without_its_body(program: Program) -> None:
+    dataset = make_dataset()
+    head, get = (program.ask(method, f"/datasets/{dataset.pk}") for method in ("head", "get"))
+    assert head.status_code == 200 and head.content == b"" and head.headers["ETag"] == get.headers["ETag"]
 
 
 # --- datasets ---------------------------------------------------------------------------------------------------------

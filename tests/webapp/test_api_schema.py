@@ -7,49 +7,29 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import schemathesis
 from django.contrib.auth.models import User
 from django.core.files.base import ContentFile
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, transaction
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from gnn.catalogue import preset_space
 from tests.webapp.calling import Program
 from tests.webapp.factories import make_baseline, make_curve, make_dataset, make_finalist, make_search, make_trials, make_worker
+from tests.webapp.fuzzing import fuzz, operations
 from webapp.enums import DatasetState, FileKind, SearchState
 from webapp.models import DatasetFile, Model, ModelVersion
 from webapp.services.datasets import dataset_upload
 from webapp.services.spaces import space_create
 from webapp.services.uploads import upload_start
 from webapp.uploads import upload_limit_bytes
-from webapp.wsgi import application
-
-POSITIVE, NEGATIVE = schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE
-
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-]
-EXAMPLES = 20
-"""Of each operation, half of them about rows that exist."""
 
 
-def served(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    """The application under a server that closes each answer, which Schemathesis does not, and with it the request's files."""
-    with contextlib.closing(application(environ, start_response)) as answer:
-        return list(answer)
+@contextlib.contextmanager
+def undone() -> Iterator[None]:
+    """Take back what happens meanwhile, so that every request meets the same rows."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture
@@ -94,25 +74,8 @@ def known(user: User) -> dict[str, list[Any]]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_connection")
 def test_every_answer_is_documented_and_none_is_a_fault(program: Program, known: dict[str, list[Any]], subtests: pytest.Subtests) -> None:
-    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", served)
-    headers = {"Authorization": f"Bearer {program.secret}"}
-    for found in schema.get_all_operations():
-        operation = found.ok()
+    for operation in operations():
         if "recommend" in operation.tags:
-            continue  # these need the scoring process
-
-        @settings(max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
-        @given(
-            case=operation.as_strategy(generation_mode=POSITIVE) | operation.as_strategy(generation_mode=NEGATIVE),
-            real=st.booleans(),
-            data=st.data(),
-        )
-        def answers(case: schemathesis.Case, real: bool, data: st.DataObject) -> None:
-            if real:
-                case.path_parameters |= {name: data.draw(st.sampled_from(known[name])) for name in case.path_parameters if name in known}
-            with transaction.atomic():
-                case.call_and_validate(headers=headers, checks=CHECKS)
-                transaction.set_rollback(True)
-
+            continue  # `tests.serving` asks these, with a scoring process
         with subtests.test(operation.label):
-            answers()
+            fuzz(operation, secret=program.secret, known=known, around=undone)

@@ -58,10 +58,14 @@ class Api(NinjaAPI):
         @login_not_required
         @wraps(view, updated=())
         def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            asked = request.method
+            request.method = "GET" if asked == "HEAD" else asked
             try:
                 response = view(request, *args, **kwargs)
             except Http404 as error:
                 return self.on_exception(request, error)
+            finally:
+                request.method = asked
             if response.status_code == 405:
                 allowed = response.headers["Allow"]
                 response = problem(405, f"{request.method} is not possible here; {allowed} is.")
@@ -73,7 +77,7 @@ class Api(NinjaAPI):
 
 def _unless_known(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """304 where the client says that it has this answer already (If-None-Match); every JSON answer has an ETag."""
-    if request.method != "GET" or response.status_code != 200 or not isinstance(response, HttpResponse):
+    if request.method not in ("GET", "HEAD") or response.status_code != 200 or not isinstance(response, HttpResponse):
         return response
     response.headers.setdefault("ETag", quote_etag(hashlib.sha256(response.content).hexdigest()))
     return get_conditional_response(request, response.headers["ETag"], response=response) or response
@@ -87,13 +91,15 @@ def _error_statuses(path: str, method: str, operation: dict[str, Any]) -> list[i
     """How an operation may fail besides by a fault of the server."""
     statuses = []
     if "requestBody" in operation:
-        statuses += [400, 413]
+        statuses += [413]
+    if "requestBody" in operation or operation.get("parameters"):
+        statuses += [400, 422]
     if "security" in operation:
         statuses += [401, 403]
+    if any("MeteredToken" in scheme for scheme in operation.get("security", ())):
+        statuses += [429, 503]  # it has a rate, and is answered by a process of its own
     if "{" in path:
         statuses += [404]
     if method in WRITING:
         statuses += [409]
-    if "requestBody" in operation or operation.get("parameters"):
-        statuses += [422]
     return statuses

@@ -9,9 +9,10 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 import ninja.errors
-from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig
+from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig, SuspiciousOperation
 from django.db.models import Manager, Model
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI, Schema
 from pydantic import Field
 
@@ -77,6 +78,8 @@ def handle_errors(api: NinjaAPI) -> None:
     api.add_exception_handler(ObjectDoesNotExist, lambda request, error: problem(404, str(error)))
     api.add_exception_handler(Conflict, lambda request, error: problem(409, str(error)))
     api.add_exception_handler(RequestDataTooBig, lambda request, error: problem(413, "The body is larger than this server takes."))
+    api.add_exception_handler(SuspiciousOperation, lambda request, error: problem(400, str(error)))  # such as too many parameters
+    api.add_exception_handler(MultiPartParserError, lambda request, error: problem(400, str(error)))
     api.add_exception_handler(UnreadablePostError, lambda request, error: problem(400, "The connection broke."))
     api.add_exception_handler(ChunkRefused, _chunk_refused)
     api.add_exception_handler(GnnError, _library_error)
