@@ -11,33 +11,40 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 
-def load(
-    port: int, paths: Sequence[str], headers: dict[str, str], *, connections: int, rate: float | None, requests: int
-) -> dict[str, Any]:
-    """Run the load in a process of its own: ``requests`` GETs of ``paths`` in turn, ``rate`` a second or as fast as they are answered.
+@dataclass(frozen=True)
+class Load:
+    """What is asked, and how fast."""
 
-    Gives p50_ms, p99_ms, per_second, failed (answers that are not 200, and requests without an answer).
-    """
-    with load_started(port, paths, headers, connections=connections, rate=rate, requests=requests) as process:
-        return load_ended(process)
+    port: int
+    paths: Sequence[str]
+    """In turn."""
+    headers: Mapping[str, str]
+    connections: int
+    requests: int
+    rate: float | None = None
+    """A second; None for as fast as they are answered."""
+    bodies: Sequence[str] = ()
+    """In turn: makes them POSTs of JSON."""
 
+    def start(self) -> subprocess.Popen[str]:
+        """Begin, in a process of its own; ``load_ended`` waits for it."""
+        process = subprocess.Popen((sys.executable, "-m", "benchmarks.http_load"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(asdict(self)))
+        process.stdin.close()
+        return process
 
-def load_started(
-    port: int, paths: Sequence[str], headers: dict[str, str], *, connections: int, rate: float | None, requests: int
-) -> subprocess.Popen[str]:
-    """The same, still running."""
-    plan = {"port": port, "paths": list(paths), "headers": headers, "connections": connections, "rate": rate, "requests": requests}
-    process = subprocess.Popen((sys.executable, "-m", "benchmarks.http_load"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(plan))
-    process.stdin.close()
-    return process
+    def run(self) -> dict[str, Any]:
+        """p50_ms, p99_ms, per_second, and failed: answers that are not 200, and requests without an answer."""
+        with self.start() as process:
+            return load_ended(process)
 
 
 def load_ended(process: subprocess.Popen[str]) -> dict[str, Any]:
@@ -56,13 +63,15 @@ class _Client:
         self._lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
-    async def get(self, path: str) -> int:
+    async def ask(self, path: str, body: str | None) -> int:
         """The status; 0 where there is no answer."""
+        content = b"" if body is None else body.encode()
+        method, more = ("GET", "") if body is None else ("POST", f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n")
         try:
             if self._streams is None:
                 self._streams = await asyncio.open_connection("127.0.0.1", self._port)
             reader, writer = self._streams
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{self._lines}\r\n".encode())
+            writer.write(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{self._lines}{more}\r\n".encode() + content)
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
             await reader.readexactly(int(head.split("content-length:")[1].split("\r\n")[0]))
             if "connection: close" in head:
@@ -82,12 +91,12 @@ async def _run(plan: dict[str, Any]) -> dict[str, Any]:
     clients: asyncio.Queue[_Client] = asyncio.Queue()
     for _ in range(plan["connections"]):
         clients.put_nowait(_Client(plan["port"], plan["headers"]))
-    paths, latencies, statuses = plan["paths"], [], []
+    paths, bodies, latencies, statuses = plan["paths"], plan["bodies"], [], []
     started = time.perf_counter()
 
     async def ask(number: int, planned: float) -> None:
         client = await clients.get()
-        statuses.append(await client.get(paths[number % len(paths)]))
+        statuses.append(await client.ask(paths[number % len(paths)], bodies[number % len(bodies)] if bodies else None))
         latencies.append(time.perf_counter() - planned)
         clients.put_nowait(client)
 

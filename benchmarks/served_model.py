@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import psutil
 from django.contrib.auth.models import User
 
 from gnn import bundle
@@ -52,7 +53,7 @@ class Served:
         """The web and the scoring process; gives the port of the first."""
         port = _free_port()
         environment = stack_environment(self.home, {"RECSMITH_PORT": port, "RECSMITH_RATE_LIMIT": 10**6, "RECSMITH_HOME": self.home})
-        with processes_running(("scoring", "web"), environment, self.home / "serve.log"):
+        with processes_running(("scoring", "web"), environment, self.home / "serve.log") as self.running:
             yield port
 
     @contextmanager
@@ -62,8 +63,14 @@ class Served:
         folder = self.home / "models" / self.versions[0].digest
         environment = stack_environment(self.home, {"RECSMITH_PORT": port, "RECSMITH_HOME": self.home, "BENCHMARK_BUNDLE": folder})
         command = procfile_commands()["web"].replace("webapp.wsgi", "benchmarks.peers.torch_endpoint")
-        with commands_running([command], environment, self.home / "torch.log"):
+        with commands_running([command], environment, self.home / "torch.log") as self.running:
             yield port
+
+    def cpu_seconds(self) -> float:
+        """That the running processes and their children have used."""
+        trees = [psutil.Process(process.pid) for process in self.running]
+        times = [each.cpu_times() for tree in trees for each in (tree, *tree.children(recursive=True))]
+        return float(sum(each.user + each.system for each in times))
 
     def fold_in_ms(self, port: int, headers: dict[str, str], items: list[str], *, k: int, repeat: int) -> float:
         """Median milliseconds of a request for somebody new with these items, over HTTP."""
