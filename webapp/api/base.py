@@ -29,13 +29,20 @@ class Api(NinjaAPI):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         handle_errors(self)
+        self._document: OpenAPISchema | None = None
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
         """The function's name, which no two operations share."""
         return operation.view_func.__name__
 
     def get_openapi_schema(self, **place: Any) -> OpenAPISchema:
-        schema = super().get_openapi_schema(**place)
+        """The document, made once: the operations do not change while a process runs."""
+        if self._document is None:
+            self._document = self._with_errors(super().get_openapi_schema(**place))
+        return self._document
+
+    @staticmethod
+    def _with_errors(schema: OpenAPISchema) -> OpenAPISchema:
         document = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schema["components"]["schemas"] |= document.pop("$defs") | {"Problem": document}
         answer = {"description": "Problem", "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
