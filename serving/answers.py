@@ -1,7 +1,8 @@
 """What the scoring process answers to each kind of question.
 
 A product of all items with one user reads the embeddings once, from the processor's cache where they fit; one product for several users
-copies them first, which pays from sixteen users on. So questions are answered one by one, and each as if it were alone.
+copies them first, which pays from sixteen users on. So questions that come at the same time are answered one by one, each as if it were
+alone, and only a list of users is multiplied together.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ Question = Mapping[str, Any]
 
 _SORTED = json.JSONEncoder(sort_keys=True)
 
+USERS_AT_ONCE = 64
+"""Of a list of users: the more, the less each takes, and the longer others wait."""
 REASONS = 3
 """Items that explain another one."""
 SAMPLE = 12
@@ -55,22 +58,27 @@ async def answer(shelf: Mapping[str, Served], question: Question) -> Answer:
 
 
 async def _users(served: Served, question: Question) -> dict[str, Any]:
-    filters, lists = _filters(served, question), []
-    for user in question["users"]:
-        lists.append(_list_of(served, question, filters, user))
+    filters, users, lists = _filters(served, question), question["users"], []
+    for start in range(0, len(users), USERS_AT_ONCE):
+        some = users[start : start + USERS_AT_ONCE]
+        codes = [code for user in some if (code := served.user_codes.get(user)) is not None]
+        rows = iter(served.users[codes] @ served.items.T)
+        for user in some:
+            lists.append(_list_of(served, question, filters, user, next(rows) if user in served.user_codes else None))
         await asyncio.sleep(0)  # questions about one user need not wait for all of these
     return {"lists": lists} | _ignored(filters.ignored)
 
 
 def _user(served: Served, question: Question) -> dict[str, Any]:
-    filters = _filters(served, question)
-    return _list_of(served, question, filters, question["user"]) | _ignored(filters.ignored)
+    filters, code = _filters(served, question), served.user_codes.get(question["user"])
+    scores = None if code is None else served.items @ served.users[code]
+    return _list_of(served, question, filters, question["user"], scores) | _ignored(filters.ignored)
 
 
-def _list_of(served: Served, question: Question, filters: Filters, user: str) -> dict[str, Any]:
-    code = served.user_codes.get(user)
-    if code is not None:
-        found = _list(served, question, filters, served.items @ served.users[code], served.model.seen(code), "model")
+def _list_of(served: Served, question: Question, filters: Filters, user: str, scores: Array | None) -> dict[str, Any]:
+    """The list of a user with these scores [n_items], which are changed; None for one whom the model does not know."""
+    if scores is not None:
+        found = _list(served, question, filters, scores, served.model.seen(served.user_codes[user]), "model")
     elif question["fallback"] == "none":
         raise Refused(404, f"The model does not know the user {user[:100]!r}. Recommend from a list of items, or allow a fallback.")
     else:

@@ -37,11 +37,18 @@ def test_lists_are_those_of_the_script_in_the_bundle(served: Served, k: int, exc
 
 
 def test_a_list_of_users_gives_the_list_of_each(served: Served) -> None:
-    users = ["u2", "nobody", "u0"]
-    found = told(served, "users", users=users)
-    assert found["lists"] == [
-        {name: value for name, value in told(served, "user", user=user).items() if name not in ("model", "version")} for user in users
-    ]
+    users = ["u2", "nobody", "u0", "u2"] * 40  # more than are multiplied at once
+    found = told(served, "users", users=users, explain=True)
+    assert [each["user"] for each in found["lists"]] == users
+    for each in found["lists"][:3] + found["lists"][-3:]:
+        alone = told(served, "user", user=each["user"], explain=True)
+        assert (each["source"], each["empty"]) == (alone["source"], alone["empty"])
+        assert [item["item"] for item in each["items"]] == [item["item"] for item in alone["items"]]
+        assert [item["because"] for item in each["items"]] == [item["because"] for item in alone["items"]]
+        # Numbers are added in another order.
+        assert [item["score"] for item in each["items"]] == pytest.approx([item["score"] for item in alone["items"]], abs=1e-5)
+    assert asked(served, "users", users=["u0", "nobody"], fallback="none").status == 404
+    assert [each["source"] for each in told(served, "users", users=["nobody", "no"])["lists"]] == ["popularity"] * 2
 
 
 def test_scores_are_dot_products_and_say_what_is_unknown(served: Served) -> None:
