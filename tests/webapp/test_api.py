@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
@@ -16,9 +17,12 @@ from django.test.utils import CaptureQueriesContext
 from gnn.catalogue import preset_space
 from tests.webapp.calling import Program, refused
 from tests.webapp.factories import make_baseline, make_curve, make_dataset, make_finalist, make_search, make_trials, make_worker
+from tests.webapp.test_model_services import bundle_file
 from webapp.blobs import PART_BYTES
 from webapp.enums import DatasetState, Scope, SearchState
 from webapp.models import Dataset, Model, ModelVersion, Search, Space, Trial, Worker
+from webapp.services.datasets import dataset_ingest
+from webapp.services.models import model_import
 from webapp.services.spaces import space_create
 from webapp.services.tokens import token_create
 
@@ -247,6 +251,35 @@ def test_a_ready_dataset_has_a_profile_and_versions(program: Program) -> None:
     refused(program.get(f"/datasets/{dataset.pk}/rejects.csv"), 404)
 
 
+def test_a_side_table_is_added_mapped_and_taken_away(program: Program) -> None:
+    dataset = program.ask("post", "/datasets", data={"file": SimpleUploadedFile("clicks.csv", CSV)}).json()
+    content = b"name,other\nu1,u2\nu2,u3\n"
+    refused(program.post("/uploads", {"filename": "friends.csv", "size": len(content), "dataset": dataset["id"]}), 422)
+    asked = {"filename": "friends.csv", "size": len(content), "dataset": dataset["id"], "kind": "social"}
+    upload = f"/uploads/{program.post('/uploads', asked).json()['id']}"
+    program.ask("patch", upload, data=content, content_type="application/octet-stream", headers={"Upload-Offset": "0"})
+    [file] = program.post(f"{upload}/finish").json()["files"]
+    assert (file["kind"], file["filename"]) == ("social", "friends.csv")
+    path = f"/datasets/{dataset['id']}/files/{file['id']}"
+    mapped = program.put(f"{path}/mapping", {"kind": "social", "columns": {"user": 0, "friend": 1}})
+    assert mapped.json()["mapping"]["columns"] == {"user": 0, "friend": 1}
+    wrong = {"kind": "triples", "columns": {"head": 0, "relation": 1, "tail": 2}}
+    assert "holds social edges" in refused(program.put(f"{path}/mapping", wrong), 422)["detail"]
+    assert program.delete(path).status_code == 204
+    assert program.get(f"/datasets/{dataset['id']}").json()["files"] == []
+    refused(program.delete(path), 404)
+
+
+def test_rejected_rows_are_downloaded(program: Program) -> None:
+    file = SimpleUploadedFile("clicks.csv", CSV + b",i9,2\n")
+    path = f"/datasets/{program.ask('post', '/datasets', data={'file': file}).json()['id']}"
+    program.put(f"{path}/mapping", {})
+    dataset_ingest(dataset_id=int(path.rpartition("/")[2]))
+    assert program.get(path).json()["has_rejects"] is True
+    answer = program.get(f"{path}/rejects.csv")
+    assert answer.headers["Content-Type"].startswith("text/csv") and b"32,user,missing user" in b"".join(answer.streaming_content)
+
+
 def test_a_dataset_in_use_stays(program: Program) -> None:
     search = make_search(state=SearchState.FINISHED)
     path = f"/datasets/{search.dataset_id}"
@@ -422,6 +455,16 @@ def test_versions_are_promoted_rolled_back_and_archived(program: Program) -> Non
     refused(program.get(f"{path}/versions/2/bundle.zip"), 404)
     refused(program.get(f"{path}/versions/3"), 404)
     refused(program.get("/models/nothing"), 404)
+
+
+def test_a_bundle_is_downloaded_as_it_is_stored(program: Program) -> None:
+    version = model_import(owner=None, file=bundle_file(), name="films")
+    shown = program.get("/models/films/versions/1").json()
+    assert shown["digest"] == version.digest and shown["document"] == version.document
+    answer = program.get("/models/films/versions/1/bundle.zip")
+    with default_storage.open(version.bundle_blob) as stored:
+        assert b"".join(answer.streaming_content) == stored.read()
+    assert answer.headers["Content-Type"] == "application/zip" and "films-1.zip" in answer.headers["Content-Disposition"]
 
 
 def test_a_finalist_is_registered(program: Program) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 from django.conf import settings
 from django.core.files.storage import default_storage
@@ -22,7 +22,7 @@ from gnn.sources import Detected, Mapping
 from gnn.sources.side import AttributesMapping, EdgesMapping
 from webapp.api.auth import authorised, owner_of
 from webapp.api.errors import problem
-from webapp.api.fields import Document, Text
+from webapp.api.fields import NO_NUL, Document, Text
 from webapp.api.paging import Page, PageQuery, page_of
 from webapp.enums import DatasetState, FileKind, PreviewState
 from webapp.models import Dataset, DatasetFile, PreparationPreview
@@ -39,6 +39,8 @@ from webapp.uploads import FORM_BYTES, upload_limit_bytes
 
 router = Router(auth=authorised("read"), tags=["Datasets"])
 write = authorised("write")
+
+NewName = Annotated[str, Form(max_length=200, pattern=NO_NUL)]
 
 
 class DatasetQuery(PageQuery):
@@ -167,7 +169,7 @@ def dataset_list(request: HttpRequest, query: Query[DatasetQuery]) -> Any:
 
 @router.post("", response={201: DatasetDetail}, auth=write, summary="Upload a dataset in one request")
 @decorate_view(_not_too_large)
-def dataset_new(request: HttpRequest, file: File[UploadedFile], name: Form[Text] = "") -> Any:
+def dataset_new(request: HttpRequest, file: File[UploadedFile], name: NewName = "") -> Any:
     """For large files see `POST /uploads`. Then say how it is read with `PUT .../mapping`."""
     dataset = dataset_upload(owner=owner_of(request), name=name, filename=file.name or "file", file=file)
     return Status(201, dataset_shown(dataset.pk))

@@ -11,8 +11,11 @@ from django.http import HttpRequest
 from ninja.parser import Parser
 from pydantic import BeforeValidator, Field
 
-Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
-"""A text in an address: the database keeps no NUL."""
+NO_NUL = r"^[^\x00]*$"
+"""The database keeps no NUL; bodies of JSON are searched for it as a whole."""
+
+Text = Annotated[str, Field(max_length=200, pattern=NO_NUL)]
+"""A text in an address."""
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 
