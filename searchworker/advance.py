@@ -199,8 +199,9 @@ def _without_state(search: Search, situation: Situation, name: str) -> Situation
             own.append(outcome)
         elif arm == ArmName.MANUAL and name == ArmName.CONTROLLER:
             by_hand.append(outcome)
-    expected = [*_in_training(search, name), *situation.expected]
-    known = {situation.rules.key(architecture) for architecture in (*(outcome.architecture for outcome in own), *expected)}
+    # All of the arm's, as some have no outcome: they are in training, or failed in a way that says nothing about them.
+    expected = [*map(Architecture.of, round_selectors.chosen_by(search, name)), *situation.expected]
+    known = {situation.rules.key(architecture) for architecture in expected}
     observed = [*own, *(outcome for outcome in by_hand if situation.rules.key(outcome.architecture) not in known)]
     return replace(situation, controller_state=None, outcomes=(), observed=observed, expected=expected)
 

@@ -17,7 +17,7 @@ from searchworker import tasks, training
 from tests.searchworker.searching import SPACE, run_everything, start
 from webapp.blobs import bytes_file
 from webapp.enums import ArmName, Failure, RunState, SearchState
-from webapp.models import Arm, Search, Trial
+from webapp.models import Arm, ArmPart, Search, Trial
 from webapp.selectors.searches import METRIC_LABELS
 from webapp.services import searches
 from webapp.services.searches import CONTROLLER_NAMES
@@ -228,6 +228,27 @@ def test_a_controller_whose_state_is_of_another_version_learns_again_from_what_w
     assert run_everything(search).state == SearchState.FINISHED
     assert search.trials.filter(arm=ArmName.CONTROLLER).count() == 7, "every other architecture of the space, each once"
     assert search.trials.exclude(told_order=None).count() == 8
+
+
+def test_a_controller_that_learns_again_does_not_propose_what_failed_without_an_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    search = start(planned_trials=SPACE.size)
+    tasks.advance_search(search.pk)
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OutOfMemory("needs 900 GiB")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train_architecture", fail)
+        tasks.run_trial(search.trials.get().pk)
+    tasks.advance_search(search.pk)
+    failed = search.trials.get(state=RunState.FAILED)
+    assert (failed.told_order, failed.reward) == (1, None)
+    arm = Arm.objects.get(search=search, name=ArmName.CONTROLLER)
+    Arm.objects.filter(pk=arm.pk).update(state=b"of another version")
+    ArmPart.objects.create(arm=arm, name="of another version", content=b"that knows nothing of this part")
+    assert run_everything(search).state == SearchState.FINISHED
+    assert search.trials.filter(arm=ArmName.CONTROLLER).count() == SPACE.size
+    assert not ArmPart.objects.filter(arm=arm, name="of another version").exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -71,6 +71,11 @@ def in_training(search: Search, arm: str) -> list[dict[str, Any]]:
     return list(rows.values_list("architecture", flat=True))
 
 
+def chosen_by(search: Search, arm: str) -> list[dict[str, Any]]:
+    """Architectures of all trials of an arm, whatever became of them."""
+    return list(Trial.objects.filter(search=search, arm=arm).order_by("number").values_list("architecture", flat=True))
+
+
 def told_before(search: Search) -> list[tuple[dict[str, Any], float, int, str]]:
     """Architecture, reward, rung and arm of all that was told, rungs of one trial in their order; no failed rung but the first."""
     columns = ("trial__architecture", "reward", "rung", "arm")
