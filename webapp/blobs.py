@@ -5,6 +5,7 @@ Workers on other hosts need no shared disk, and one backup holds everything.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import struct
@@ -124,7 +125,8 @@ class _BlobReader(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.blob.size}[whence]
         if base + offset < 0:
-            raise ValueError(f"Cannot seek to {base + offset}, before the start of the blob.")
+            # As a file on disk does, which zipfile counts on.
+            raise OSError(errno.EINVAL, f"Cannot seek to {base + offset}, before the start of the blob")
         self._position = base + offset
         return self._position
 

@@ -114,7 +114,7 @@ class PlainBytes:
     def _open_zip(self, file: IO[bytes]) -> Readable:
         try:
             archive = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, NotImplementedError) as error:
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
             raise DataError(f"The zip file {self.filename} is incomplete or damaged ({error}). Compress or upload it again.") from error
         members = [info for info in archive.infolist() if not info.is_dir() and not info.filename.startswith("__MACOSX/")]
         if any(info.filename == "[Content_Types].xml" for info in members):
@@ -130,7 +130,7 @@ class PlainBytes:
             raise DataError(f"The zip file {self.filename} has a password. Upload it without one.")
         try:
             return cast(Readable, archive.open(members[0]))
-        except (zipfile.BadZipFile, NotImplementedError) as error:
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
             raise DataError(f"The zip file {self.filename} cannot be opened ({error}). Compress it again with common settings.") from error
 
 

@@ -14,7 +14,7 @@ BLANKS = " \t"
 
 UNITS_PER_SECOND: dict[TimestampUnit, int] = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 TRUTHS: dict[str, float] = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
-_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
+FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _CLOCK = (
@@ -48,7 +48,7 @@ def number(text: pl.Series, decimal: str) -> pl.Series:
 def seconds(text: pl.Series, unit: TimestampUnit) -> pl.Series:
     """Int64 seconds since 1970-01-01 UTC, rounded down, null where unreadable. A date without a zone is UTC."""
     value = _epoch_seconds(text, UNITS_PER_SECOND[unit]) if unit in UNITS_PER_SECOND else _calendar_seconds(text, unit)
-    return value.set(~value.is_between(_FIRST_SECOND, _LAST_SECOND), None)
+    return value.set(~value.is_between(FIRST_SECOND, LAST_SECOND), None)
 
 
 def _epoch_seconds(text: pl.Series, per_second: int) -> pl.Series:

@@ -169,7 +169,11 @@ def _members(line: str) -> dict[str, str] | None:
 
 
 def _flattened(value: Any) -> dict[str, str] | None:
-    return dict(_flat("", value)) if isinstance(value, dict) else None
+    """The members as text, or None where there are none or they lie too deep to be meant as columns."""
+    try:
+        return dict(_flat("", value)) if isinstance(value, dict) else None
+    except RecursionError:
+        return None
 
 
 def _flat(prefix: str, members: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -177,7 +181,8 @@ def _flat(prefix: str, members: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if isinstance(value, dict):
             yield from _flat(f"{prefix}{name}.", value)
         else:
-            yield _SURROGATES.sub("\0", prefix + name), _SURROGATES.sub("\0", _as_text(value))
+            # A mapping keeps the name, which a database takes without NUL only.
+            yield _SURROGATES.sub("\ufffd", prefix + name).replace("\0", "\ufffd"), _SURROGATES.sub("\0", _as_text(value))
 
 
 def _as_text(value: Any) -> str:

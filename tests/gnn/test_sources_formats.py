@@ -10,12 +10,14 @@ import lzma
 import re
 import zipfile
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow
+import pyarrow.parquet
 import pytest
 
 from gnn.errors import DataError
@@ -173,6 +175,22 @@ def test_elements_of_a_json_array_that_are_no_rows_are_counted() -> None:
     assert [lines[example.line - 1].strip(" ,") for example in rejects.examples[Reason.NOT_JSON]] == ['"nonsense"', "12", "[", "null"]
 
 
+@pytest.mark.parametrize("depth", [450, 600])
+def test_an_element_too_deep_for_columns_is_rejected_alone(depth: int) -> None:
+    deep = '{"user_id": "u9", "item_id": ' + "[" * depth + "]" * depth + "}"
+    content = ("[" + ",".join([*map(json.dumps, records_of(PLAIN)), deep]) + "]").encode()
+    interactions, rejects = read(io.BytesIO(content), detect(io.BytesIO(content), "r.json").mapping(), "r.json")
+    assert rows_of(interactions) == PLAIN
+    assert rejects.counts == {Reason.NOT_JSON: 1}
+
+
+def test_no_name_of_a_member_has_a_sign_that_no_database_takes() -> None:
+    content = b'{"us\\u0000er": "a", "it\\ud800em": "b"}\n' * 3
+    detected = detect(io.BytesIO(content), "r.jsonl")
+    assert [column.name for column in detected.columns] == ["us\ufffder", "it\ufffdem"]
+    assert rows_of(read(io.BytesIO(content), detected.mapping({"user": 0, "item": 1}), "r.jsonl")[0]) == [("a", "b")] * 3
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -230,8 +248,64 @@ def test_damaged_parquet_is_refused() -> None:
     nested = io.BytesIO()
     pl.DataFrame({"user": [{"a": 1}], "item": [1]}).write_parquet(nested)
     mapping = detect(nested, "d").mapping({"user": 0, "item": 1})
-    with pytest.raises(DataError, match="'user' of d holds structures"):
+    with pytest.raises(DataError, match="'user' of d holds values of type struct<a: int64>"):
         read(nested, mapping, "d")
+
+
+def parquet_of(**columns: Any) -> io.BytesIO:
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table(columns), file)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("values", "preview"),
+    [
+        (pyarrow.array([b"\xff"] * 3), "\\xff\ufffd"),
+        (pyarrow.array([[b"\xff"]] * 3), "(list<element: binary>)"),
+        (pyarrow.array([timedelta(1)] * 3), "(duration[us])"),
+        (pyarrow.array([Decimal("1.5")] * 3, pyarrow.decimal256(60, 2)), "(decimal256(60, 2))"),
+        (pyarrow.array([2**60] * 3, pyarrow.timestamp("ms")), str(2**60)),
+        (pyarrow.array([0] * 3, pyarrow.timestamp("s", "No/where")), "1970-01-01T00:00:00"),
+        (pyarrow.array([2**31 - 1] * 3, pyarrow.int32()).cast(pyarrow.date32()), str((2**31 - 1) * 86_400)),
+        (pyarrow.array([{"a": 1}] * 3), "(struct<a: int64>)"),
+    ],
+)
+def test_a_parquet_column_of_any_type_spoils_no_other(values: Any, preview: str) -> None:
+    file = parquet_of(user=["a", "b", "a"], item=[1, 2, 3], odd=values)
+    detected = detect(file, "d")
+    assert detected.rows[0][2] == preview
+    assert rows_of(read(file, detected.mapping({"user": 0, "item": 1}), "d")[0]) == [("a", "1"), ("b", "2"), ("a", "3")]
+
+
+def test_parquet_text_may_be_written_as_bytes() -> None:
+    file = parquet_of(user=["é".encode(), b"\xff", None, b"b"], item=["x", "y", "z", "x"])
+    interactions, rejects = read(file, detect(file, "d").mapping({"user": 0, "item": 1}), "d")
+    assert rows_of(interactions) == [("é", "x"), ("b", "x")]
+    assert rejects.counts == {Reason.UNDECODABLE: 1, Reason.MISSING_USER: 1}
+
+
+def test_parquet_times_in_no_calendar_are_rejected_alone() -> None:
+    file = parquet_of(user=["a"] * 21, item=[1] * 21, time=pyarrow.array([60_000] * 20 + [2**60], pyarrow.timestamp("ms")))
+    interactions, rejects = read(file, detect(file, "d").mapping({"user": 0, "item": 1, "timestamp": 2}), "d")
+    assert interactions.timestamp is not None and interactions.timestamp.tolist() == [60] * 20
+    assert rejects.counts == {Reason.TIMESTAMP_NOT_READABLE: 1}
+
+
+def test_parquet_text_that_is_none_is_refused() -> None:
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table({"user": ["ann", "bob"], "item": [1, 2]}), file, compression="none", use_dictionary=False)
+    content = file.getvalue().replace(b"bob", b"bo\xff")
+    with pytest.raises(DataError, match="damaged"):
+        detect(io.BytesIO(content), "d")
+
+
+@pytest.mark.parametrize("name", ["item", "", "a\0b"])
+def test_a_parquet_column_needs_a_name_of_its_own(name: str) -> None:
+    file = io.BytesIO()
+    pyarrow.parquet.write_table(pyarrow.table([["a"], ["b"], ["c"]], names=["user", "item", name]), file)
+    with pytest.raises(DataError, match="Column 3 of d needs a name of its own"):
+        detect(file, "d")
 
 
 def test_lists_of_items_give_a_row_for_each_item() -> None:

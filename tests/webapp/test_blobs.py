@@ -40,6 +40,8 @@ def test_a_blob_can_be_read_from_any_place(db: None) -> None:
         assert file.read() == data[-4:]
         file.seek(len(data) + 100)
         assert file.read() == b""
+        with pytest.raises(OSError, match="before the start"):
+            file.seek(-len(data) - 1, io.SEEK_END)
 
 
 def test_the_head_of_a_large_blob_costs_one_part(db: None) -> None:
