@@ -16,6 +16,8 @@ from tests.searchworker.searching import PROTOCOL, SPACE, run_everything, start
 from tests.webapp.factories import make_search, make_trials
 from webapp.enums import Ending, RunState, SearchState
 from webapp.models import Search, Trial, TrialRung
+from webapp.selectors.rounds import trained_elsewhere
+from webapp.selectors.searches import leaderboard
 from webapp.services import finalists, searches
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +60,27 @@ def test_a_trial_that_fails_on_a_later_rung_keeps_what_it_had(rungs: Rungs, monk
     assert search.arms.get(name="controller").epochs == spent
     assert run_everything(search).state == SearchState.FINISHED
     assert search.trials.filter(state=RunState.COMPLETED).count() == 4
+
+
+@pytest.mark.parametrize("rungs", [BY_EPOCHS, BY_DATA])
+def test_a_trial_that_is_stopped_on_a_later_rung_keeps_what_it_had(rungs: Rungs) -> None:
+    search = start(planned_trials=4, plan=SearchPlan(random_arm=False, rungs=rungs))
+    promoted = until_promoted(search)
+    first = TrialRung.objects.get(trial=promoted)
+    best = leaderboard(search)[0]
+    searches.search_stop(search_id=search.pk)
+    search.refresh_from_db()
+    kept = Trial.objects.get(pk=promoted.pk)
+    assert (kept.state, kept.rung, kept.reward, kept.epochs) == (RunState.COMPLETED, 0, first.reward, first.epochs)
+    assert kept.message == "The result is that of rung 1, because rung 2 was stopped with the search."
+    assert (leaderboard(search)[0].number, best.number) == (promoted.number, promoted.number)
+
+
+def test_an_arm_does_not_take_over_what_failed_later_in_another() -> None:
+    search = make_search()
+    ended, failed = make_trials(search, [0.4, 0.3])
+    Trial.objects.filter(pk=failed.pk).update(ending=Ending.FAILED_LATER)
+    assert trained_elsewhere(search, "random", [ended.key, failed.key]) == {ended.key: ended}
 
 
 def test_a_trial_cut_short_on_more_data_does_not_pass_for_the_best(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -171,9 +171,12 @@ def donors(trial: Trial) -> QuerySet[Trial]:
 
 
 def trained_elsewhere(search: Search, arm: str, keys: Sequence[str]) -> dict[str, Trial]:
-    """Architecture key -> a trial of another arm that ended on its first rung with a result to share."""
+    """Architecture key -> a trial of another arm that ended on its first rung with a result to share.
+
+    One that failed on the second could have gone further, had its worker lived.
+    """
     ended = Trial.objects.filter(search=search, key__in=keys, rung=0, state__in=(RunState.COMPLETED, RunState.FAILED), same_as=None)
-    whole = ended.exclude(failure__in=(Failure.LOST, Failure.ERROR)).exclude(ending__in=(Ending.MEDIAN, Ending.BUDGET))
+    whole = ended.exclude(failure__in=(Failure.LOST, Failure.ERROR)).exclude(ending__in=(Ending.MEDIAN, Ending.BUDGET, Ending.FAILED_LATER))
     return {trial.key: trial for trial in whole.exclude(arm=arm).order_by("number")}
 
 

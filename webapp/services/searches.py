@@ -304,6 +304,7 @@ def _end(search: Search, *, state: SearchState, message: str) -> None:
         model.objects.filter(search_id=search.pk, state__in=IN_FLIGHT_RUN_STATES).update(
             state=RunState.STOPPED, finished_at=Now(), lease_expires_at=None
         )
+    _keep_rungs_of_stopped(search)
     trials_complete_waiting(search)  # after those in flight: no other can come to the end of its rung now
     held = ((search.trials, "checkpoint_blob"), (search.trials, "embeddings_blob"), (search.finalist_runs, "checkpoint_blob"))
     blobs_let_go_all([(rows.all(), field) for rows, field in held])
@@ -330,12 +331,13 @@ def search_record_told(search: Search, *, arms: Mapping[str, Arm], told: Sequenc
     """Write what is told of each trial and add up what its arm has spent; call inside the transaction that locked ``search``."""
     if not told:
         return
-    last = Trial.objects.filter(search=search, told_order__isnull=False).aggregate(last=Max("told_order"))["last"] or 0
     plan, before = plan_of(search), rung_before([trial for trial, _ in told])
-    for order, (trial, reward) in enumerate(told, start=last + 1):
+    for order, (trial, reward) in enumerate(told, start=_last_told(search) + 1):
         arm, earlier = arms[trial.arm], None if plan.grows_data else before.get(trial.pk)
         if trial.pk in before and keeps_rung_before(trial, plan):
-            _keep_rung(trial, before[trial.pk], order)
+            failed = trial.state == RunState.FAILED
+            why = f"failed: {trial.message}" if failed else "was not trained to its end."
+            _keep_rung(trial, before[trial.pk], order, Ending.FAILED_LATER if failed else trial.ending, why)
         else:
             trial.told_order, trial.reward = order, reward
             trial.save(update_fields=["told_order", "reward"])
@@ -367,13 +369,15 @@ def keeps_rung_before(trial: Trial, plan: SearchPlan) -> bool:
     return trial.rung > 0 and (trial.state == RunState.FAILED or (plan.grows_data and trial.ending in CUT_SHORT))
 
 
-def _keep_rung(trial: Trial, kept: TrialRung, order: int) -> None:
+def _last_told(search: Search) -> int:
+    return Trial.objects.filter(search=search, told_order__isnull=False).aggregate(last=Max("told_order"))["last"] or 0
+
+
+def _keep_rung(trial: Trial, kept: TrialRung, order: int, ending: str, why: str) -> None:
     """Complete a trial with what it had on its last finished rung; ``trial`` itself still says how the newer one ended."""
-    failed = trial.state == RunState.FAILED
-    why = f"failed: {trial.message}" if failed else "was not trained to its end."
     Trial.objects.filter(pk=trial.pk).update(
         state=RunState.COMPLETED,
-        ending=Ending.FAILED_LATER if failed else trial.ending,
+        ending=ending,
         failure="",
         message=f"The result is that of rung {kept.rung + 1}, because rung {trial.rung + 1} {why}",
         rung=kept.rung,
@@ -382,6 +386,14 @@ def _keep_rung(trial: Trial, kept: TrialRung, order: int) -> None:
         reward=kept.reward,
         told_order=order,
     )
+
+
+def _keep_rungs_of_stopped(search: Search) -> None:
+    """Complete the trials that were stopped on a later rung with what they had before: they are the best of the search."""
+    stopped = list(Trial.objects.filter(search=search, state=RunState.STOPPED, rung__gt=0).order_by("number"))
+    before = rung_before(stopped)
+    for order, trial in enumerate(stopped, start=_last_told(search) + 1):
+        _keep_rung(trial, before[trial.pk], order, Ending.RUNG, "was stopped with the search.")
 
 
 def arm_record(arm: Arm, *, state: bytes, proposed: int, told: int, exhausted: bool, report: Mapping[str, Any] | None) -> None:
