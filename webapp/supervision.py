@@ -16,6 +16,8 @@ FIRST_DELAY = 1.0
 LONGEST_DELAY = 30.0
 STEADY_SECONDS = 60.0
 """A process that ran this long is taken to be well: its restarts count from the beginning again."""
+LAST_WORDS_SECONDS = 5.0
+"""How long to read on for what an ended process has still to say: a daemon that it left may hold its output open for ever."""
 MOST_RESTARTS = 5
 """In a row; a process that still does not stay is broken, and ends the stack."""
 
@@ -62,7 +64,7 @@ class KeptProcess(Process):  # type: ignore[misc]  # honcho is untyped
     def _run_once(self) -> int:
         """Run the command once to its end; its status."""
         child = self._child = self._child_ctor(self.cmd, env=self.env, cwd=self.cwd)
-        reader = threading.Thread(target=self._forward, args=(child.stdout,))
+        reader = threading.Thread(target=self._forward, args=(child.stdout,), daemon=True)
         reader.start()
         self._send_message({"pid": child.pid}, type="start")
         if not self._is_wanted():  # the signal may have gone to the child before this one
@@ -71,7 +73,7 @@ class KeptProcess(Process):  # type: ignore[misc]  # honcho is untyped
         # reaped, nothing else can have its number.
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         os.killpg(child.pid, signal.SIGKILL)
-        reader.join()
+        reader.join(LAST_WORDS_SECONDS)
         return int(child.wait())
 
     def _is_wanted(self) -> bool:

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,6 +70,22 @@ def test_a_killed_process_comes_back_without_what_it_left_and_stopping_is_final(
     helper.join()
     assert found == [True], "what the killed process had started lives on"
     assert len(starts(tmp_path)) == 2
+
+
+def test_a_daemon_that_holds_the_output_open_does_not_keep_its_process_from_coming_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "LAST_WORDS_SECONDS", 0.1)
+    daemon = f"if os.fork() == 0: os.setsid(); open({str(tmp_path / 'daemon')!r}, 'a').write(f'{{os.getpid()}}\\n'); time.sleep(60)\n"
+    stack = Stack(os.environ, {"leaving": command(tmp_path, daemon + "time.sleep(0.2); sys.exit(6)")})
+    began = time.monotonic()
+    try:
+        assert stack.run() == 6
+        assert time.monotonic() - began < 60
+        assert len(starts(tmp_path)) == 1 + supervision.MOST_RESTARTS
+    finally:
+        for line in (tmp_path / "daemon").read_text().splitlines():
+            os.kill(int(line), signal.SIGKILL)
 
 
 def test_a_process_that_ran_for_long_starts_to_count_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
