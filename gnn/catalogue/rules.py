@@ -106,6 +106,20 @@ def check_constraints(
     )
 
 
+def check_within(
+    architecture: Architecture, constraints: Constraints, n_users: int, n_items: int, n_edges: int, **sizes: Unpack[Sizes]
+) -> None:
+    """Raise SpaceError unless the architecture meets the constraints that need no training; ``field`` names the one it does not."""
+    for limit in known_limits(constraints, n_users, n_items, n_edges, **sizes):
+        found = limit.measure(architecture)
+        if found > limit.highest:
+            raise SpaceError(
+                f"This architecture has {math.ceil(found):,} {limit.unit}, but the search allows {limit.highest:,}. "
+                "Choose smaller sizes or fewer layers.",
+                field=limit.field,
+            )
+
+
 def smallest(space: SearchSpace, measure: Measure, *, enough: float = -np.inf, starts: int = STARTS) -> tuple[Architecture, float]:
     """An architecture that no change of one decision makes smaller, and its measure.
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from gnn.catalogue import build_space
-from gnn.errors import Diverged
-from gnn.plan import Rungs, SearchPlan
+from gnn.errors import Diverged, SpaceError
+from gnn.plan import Constraints, Rungs, SearchPlan
 from gnn.seeds import derived_seed
 from searchworker import tasks, training
 from tests.searchworker.searching import PROTOCOL, SPACE, run_everything, start
+from tests.toy_dataset import toy_dataset
 from tests.webapp.factories import make_search, make_trials
 from webapp.enums import Ending, RunState, SearchState
 from webapp.models import Search, Trial, TrialRung
@@ -117,6 +118,17 @@ def test_the_controller_does_not_propose_what_a_person_has_in_training() -> None
     assert others.count() == SPACE.size - 1
     assert chosen.key not in set(others.values_list("key", flat=True))
     assert run_everything(search).state == SearchState.FINISHED
+
+
+def test_an_architecture_by_hand_must_keep_to_the_limits_of_the_search() -> None:
+    small, large = (SPACE.architecture({"node_dim": dim, "layers": 1, "operator.1": "lightgcn", "learning_rate": 0.02}) for dim in (8, 16))
+    profile = toy_dataset().profile
+    limit = 12 * (profile["users"] + profile["items"])
+    search = start(plan=SearchPlan(random_arm=False, constraints=Constraints(max_parameters=limit)))
+    with pytest.raises(SpaceError, match=f"but the search allows {limit:,}") as raised:
+        searches.search_enqueue(search_id=search.pk, architecture=large)
+    assert raised.value.field == "max_parameters"
+    assert searches.search_enqueue(search_id=search.pk, architecture=small).number == 1
 
 
 def test_a_trial_by_hand_has_the_seed_that_the_arms_would_give_it() -> None:

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from gnn.catalogue import check_trainable
 from gnn.catalogue.canonical import canonical
 from gnn.catalogue.inputs import feature_sizes, space_on
-from gnn.catalogue.rules import check_constraints
+from gnn.catalogue.rules import check_constraints, check_within
 from gnn.errors import SpaceError
 from gnn.plan import Budget, Constraints, SearchPlan
 from gnn.protocol import Protocol
@@ -220,7 +220,7 @@ def search_enqueue(*, search_id: int, architecture: Architecture) -> Trial:
 
     Raises:
         Conflict: the search is not running or paused, or has spent its budget, or a trial has this architecture.
-        SpaceError: the architecture is not of the search's space.
+        SpaceError: the architecture is not of the search's space, or exceeds its limits on size.
     """
     search = search_lock(search_id)
     if search.state not in (SearchState.RUNNING, SearchState.PAUSED):
@@ -228,6 +228,10 @@ def search_enqueue(*, search_id: int, architecture: Architecture) -> Trial:
     if search.spent:
         raise Conflict(f"Search '{search.name}' is about to test its finalists, because {search.spent}. Extend it first.")
     chosen = SearchSpace.from_json(search.space).architecture(architecture.to_json())
+    plan = plan_of(search)
+    if plan.constraints != Constraints():
+        users, items, pairs = (search.dataset.profile[name] for name in ("users", "items", "pairs"))
+        check_within(chosen, plan.constraints, users, items, pairs, **feature_sizes(dataset_described(search.dataset), plan))
     key = canonical(chosen).key
     twin = Trial.objects.filter(search=search, key=key).order_by("number").first()
     if twin is not None:
