@@ -24,6 +24,9 @@ from webapp.processes import processes_kill, processes_running, stack_environmen
 from webapp.queue import CONTROL_QUEUE, TRIALS_QUEUE, app
 from webapp.selectors.workers import workers_alive
 
+# The application looks for this folder when it loads, which tests of the API do before files are collected.
+settings.STATIC_ROOT.mkdir(exist_ok=True)
+
 
 @pytest.fixture(scope="session")
 def static_files() -> None:
