@@ -16,6 +16,8 @@ CERTAIN, LIKELY, POSSIBLE = 0.95, 0.75, 0.5
 
 _FIRST_PLAUSIBLE, _LAST_PLAUSIBLE = 473_385_600, 4_102_444_800  # 1985 to 2100: a bare number outside is not taken for a time
 _FEW_VALUES = 25
+_MOST_UNNAMED = 25
+"""More columns without names are a matrix: their order says nothing of users and items."""
 _ODD, _ENOUGH_FOR_ONE = 0.01, 10
 """One odd value in a hundred is dirt, and so is a single one among at least ten."""
 _LISTS = 0.05
@@ -103,6 +105,8 @@ def guess_roles(columns: list[Column], *, named: bool) -> dict[Role, Guess]:
     # Where no name helps, values and order do; they must not add a role to a table whose names were understood.
     if "user" in guesses and "item" in guesses:
         return dict(sorted(guesses.items(), key=lambda pair: ROLES.index(pair[0])))
+    if not named and len(columns) > _MOST_UNNAMED:
+        return guesses
     left = [column for column in columns if column.index not in {guess.column for guess in guesses.values()}]
     for column in left:
         if "timestamp" not in guesses and column.timestamp_unit is not None:

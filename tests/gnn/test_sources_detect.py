@@ -96,6 +96,13 @@ def test_it_finds_the_unit_of_times(values: list[str], unit: str) -> None:
     assert detected.mapping().timestamp_unit == unit
 
 
+def test_a_matrix_without_names_has_no_users_and_items_by_order() -> None:
+    matrix = "".join(",".join(str((user * item) % 5) for item in range(40)) + "\n" for user in range(30))
+    assert guessed(look(matrix)) == {}
+    with pytest.raises(DataError, match="user"):
+        look(matrix).mapping()
+
+
 def test_large_ids_are_not_taken_for_times() -> None:
     assert guessed(look("9000000001,17\n9000000002,18\n9000000003,19\n")) == {"user": 0, "item": 1}
 

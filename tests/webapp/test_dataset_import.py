@@ -43,6 +43,10 @@ def test_a_folder_is_imported_with_its_split_and_side_tables(folder: Path, capsy
     assert (dataset.state, dataset.name, dataset.version) == (DatasetState.READY, "shop", 1)
     out, err = capsys.readouterr()
     assert "picture.csv is left out: The file picture.csv is a PNG picture" in err
+    assert (
+        "train.csv is read as text divided by comma , with user 'user' (95% sure), item 'item' (95% sure), weight 'rating' (95% sure)"
+        in err
+    )
     assert "110 interactions" in out and "30 test" in out and "items.csv: 10 rows of item attributes, coverage 76.9%" in out
     interactions = dataset_interactions(dataset)
     parts = split(interactions, Protocol(split="predefined", valid_fraction=0.2))
@@ -86,6 +90,12 @@ def test_domains_keep_equal_item_numbers_apart(tmp_path: Path) -> None:
     call_command("dataset_import", f"domain:books={tmp_path / 'books'}", f"domain:films={tmp_path / 'films'}")
     dataset = Dataset.objects.get()
     assert (dataset.profile["users"], dataset.profile["items"], dataset.profile["interactions"]) == (9, 26, 80)
+
+
+def test_how_a_file_is_understood_tells_guesses_from_what_was_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "r.csv").write_text("".join(f"{at % 9};{at % 13};{at % 5}\n" for at in range(80)))
+    call_command("dataset_import", str(tmp_path / "r.csv"), "--user-column", "2", "--item-column", "1")
+    assert "semicolon ; with user 'column 2' (as said), item 'column 1' (as said), weight 'column 3' (50% sure)" in capsys.readouterr().err
 
 
 def test_parquet_is_imported(tmp_path: Path) -> None:

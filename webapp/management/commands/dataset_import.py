@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +73,7 @@ class Command(BaseCommand):
             inputs, name = self._inputs(paths, name)
             with ExitStack() as opened:
                 files = [(input_, File(opened.enter_context(input_.path.open("rb")), name=input_.path.name)) for input_ in inputs]
-                dataset = _import(files, name, choices, options)
+                dataset = _import(files, name, choices, options, self.stderr.write)
         except OSError as error:
             raise CommandError(f"{error.filename} cannot be opened: {error.strerror}.") from error
         except DataError as error:
@@ -113,8 +114,10 @@ def _said(text: str) -> _Input:
     raise CommandError(f"{saying!r} before = must be one of {', '.join((*PARTS, *FileKind.values))}, behaviour:NAME or domain:NAME.")
 
 
-def _import(files: list[tuple[_Input, File[Any]]], name: str, choices: dict[str, Any], options: dict[str, Any]) -> Dataset:
-    """Guess what is not said, the first file of interactions leading, and import."""
+def _import(
+    files: list[tuple[_Input, File[Any]]], name: str, choices: dict[str, Any], options: dict[str, Any], tell: Callable[[str], Any]
+) -> Dataset:
+    """Guess what is not said, the first file of interactions leading, tell how that one is understood, and import."""
     alone = len(files) == 1
     if alone:
         files = [(_Input(files[0][0].path, "interactions"), files[0][1])]
@@ -131,6 +134,7 @@ def _import(files: list[tuple[_Input, File[Any]]], name: str, choices: dict[str,
         ]
     main, main_file, main_detected = looked[first]
     common = main_detected.mapping(_columns(main_detected, options), timestamp_unit=options["timestamp_unit"])
+    tell(_understood(main_detected, common))
     texts = _text_columns([detected for (_, _, detected), kind in zip(looked, kinds, strict=True) if kind == "item_attributes"], options)
     further = []
     for at, ((input_, file, detected), kind) in enumerate(zip(looked, kinds, strict=True)):
@@ -143,6 +147,17 @@ def _import(files: list[tuple[_Input, File[Any]]], name: str, choices: dict[str,
     return dataset_import(
         owner=None, name=name, filename=main.path.name, file=main_file, mapping=_with(common, main.constants), further=further
     )
+
+
+def _understood(detected: Detected, mapping: Mapping) -> str:
+    """The format and the role of each column, with how sure the guess is that made it so."""
+    roles = []
+    for role, key in mapping.columns.items():
+        column, guess = detected.column(key), detected.guesses.get(role)
+        if column is not None:
+            sure = f"{guess.confidence:.0%} sure" if guess is not None and guess.column == column.index else "as said"
+            roles.append(f"{role} {column.name!r} ({sure})")
+    return f"{detected.filename} is read as {detected.label}" + (f" with {', '.join(roles)}" if roles else "")
 
 
 def _text_columns(tables: list[Detected], options: dict[str, Any]) -> list[str]:
