@@ -120,8 +120,9 @@ def _unusual_delimiters(lines: list[tuple[int, str]]) -> list[Delimiter]:
 def looks_like_header(records: list[Sample]) -> bool:
     """Whether the first row names the columns: known names, or words above a column whose values have digits."""
     first = records[0].fields
-    # A table written with its row numbers has no name above them.
-    if not all(first[1:]) or not any(first) or any(_is_number(cell) for cell in first):
+    # A table written with its row numbers has no name above them, and one whose lines end in a delimiter has none at their end.
+    ends_empty = not any(record.fields[-1] for record in records)
+    if not all(first[1 : -1 if ends_empty else None]) or not any(first) or any(_is_number(cell) for cell in first):
         return False
     if any(plain_name(cell) in names for cell in first for names in EXACT_NAMES.values()):
         return True

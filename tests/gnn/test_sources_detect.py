@@ -96,6 +96,12 @@ def test_it_finds_the_unit_of_times(values: list[str], unit: str) -> None:
     assert detected.mapping().timestamp_unit == unit
 
 
+def test_a_delimiter_at_the_end_of_each_line_does_not_hide_the_header() -> None:
+    detected = look("user,item,rating,\n" + "".join(f"u{at % 9},i{at},{at % 5},\n" for at in range(40)))
+    assert detected.has_header and guessed(detected) == {"user": 0, "item": 1, "weight": 2}
+    assert not look("".join(f"u{at % 9},i{at},{at % 5},\n" for at in range(40))).has_header
+
+
 def test_a_matrix_without_names_has_no_users_and_items_by_order() -> None:
     matrix = "".join(",".join(str((user * item) % 5) for item in range(40)) + "\n" for user in range(30))
     assert guessed(look(matrix)) == {}
