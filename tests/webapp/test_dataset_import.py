@@ -98,6 +98,15 @@ def test_how_a_file_is_understood_tells_guesses_from_what_was_said(tmp_path: Pat
     assert "semicolon ; with user 'column 2' (as said), item 'column 1' (as said), weight 'column 3' (50% sure)" in capsys.readouterr().err
 
 
+def test_matrices_named_like_a_split_are_refused(tmp_path: Path) -> None:
+    matrix = "".join(" ".join(str((user * item) % 5) for item in range(40)) + "\n" for user in range(30))
+    for name in ("train.ascii", "test.ascii"):
+        (tmp_path / name).write_text(matrix)
+    with pytest.raises(CommandError, match="train.ascii: .* choose the column that holds the user. Say it with --user-column"):
+        call_command("dataset_import", str(tmp_path))
+    assert not Dataset.objects.exists()
+
+
 def test_parquet_is_imported(tmp_path: Path) -> None:
     pl.read_csv(ratings(0, 80).encode()).write_parquet(tmp_path / "r.parquet")
     call_command("dataset_import", str(tmp_path / "r.parquet"))

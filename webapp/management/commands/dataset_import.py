@@ -133,7 +133,10 @@ def _import(
             for (input_, file, detected), kind in zip(looked, kinds, strict=True)
         ]
     main, main_file, main_detected = looked[first]
-    common = main_detected.mapping(_columns(main_detected, options), timestamp_unit=options["timestamp_unit"])
+    try:
+        common = main_detected.mapping(_columns(main_detected, options), timestamp_unit=options["timestamp_unit"])
+    except DataError as error:
+        raise DataError(f"{main.path.name}: {error} Say it with --user-column and --item-column, or name other files.") from error
     tell(_understood(main_detected, common))
     texts = _text_columns([detected for (_, _, detected), kind in zip(looked, kinds, strict=True) if kind == "item_attributes"], options)
     further = []
