@@ -29,7 +29,7 @@ from webapp.models import Arm, Search, Trial
 from webapp.selectors import rounds as round_selectors
 from webapp.selectors.dataset_attributes import dataset_described
 from webapp.services import arms as arm_services
-from webapp.services import finalists, searches
+from webapp.services import finalists, search_rounds, searches
 from webapp.services.durability import commit_without_waiting
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def _advance_running(search: Search) -> None:
     in_flight = round_selectors.in_flight(search)
     untold = round_selectors.untold(search)
     told = [(trial, _reward(search, trial, protocol, plan)) for trial in untold]
-    searches.search_record_told(search, arms=arms, told=told)
+    search_rounds.search_record_told(search, arms=arms, told=told)
     if not search.spent and (reason := _budget_spent(search, plan, arms)):
         searches.search_spend(search, reason=reason)
     slots = 0 if search.spent else search.workers - in_flight
@@ -66,7 +66,7 @@ def _advance_running(search: Search) -> None:
     left = slots - len(promoted) - len(proposed)
     if left > 0 and any(arm.exhausted for arm in arms.values()):  # one had nothing more to propose: the others have its slots
         proposed += _play(search, plan, arms, [], left, after=len(proposed))
-    searches.search_record_round(search, promoted=promoted, proposed=proposed)
+    search_rounds.search_record_round(search, promoted=promoted, proposed=proposed)
     if in_flight + len(promoted) + len(proposed) == 0:
         _close(search, protocol, arms)
     elif all(arm.best_reward is None for arm in arms.values()) and not round_selectors.any_scored(search):
@@ -74,7 +74,7 @@ def _advance_running(search: Search) -> None:
 
 
 def _reward(search: Search, trial: Trial, protocol: Protocol, plan: SearchPlan) -> float | None:
-    if trial.ending in CUT_SHORT and searches.keeps_rung_before(trial, plan):
+    if trial.ending in CUT_SHORT and search_rounds.keeps_rung_before(trial, plan):
         return None  # with fewer epochs than the others of its rung
     if trial.state == RunState.FAILED:
         return failed_reward(trial.failure, round_selectors.rung_rewards(search, trial.arm, trial.rung))
@@ -111,7 +111,7 @@ def _promotions(search: Search, plan: SearchPlan, protocol: Protocol, arms: Mapp
 
 def _play(
     search: Search, plan: SearchPlan, arms: Mapping[str, Arm], told: Sequence[tuple[Trial, float | None]], slots: int, after: int = 0
-) -> list[searches.NewTrial]:
+) -> list[search_rounds.NewTrial]:
     """Let the controller of each arm learn what ended and propose for its share of the free slots.
 
     ``after`` counts the proposals that this round has made already.
@@ -125,7 +125,7 @@ def _play(
     rules = catalogue_rules(plan.constraints, profile["users"], profile["items"], profile["pairs"], **sizes)
     space = _space(json.dumps(search.space))
     number = round_selectors.last_number(search) + after if slots > 0 else 0
-    proposed: list[searches.NewTrial] = []
+    proposed: list[search_rounds.NewTrial] = []
     for name in playing:
         arm = arms[name]
         own = name == ArmName.CONTROLLER
@@ -161,7 +161,7 @@ def _play(
         for proposal, key in zip(round_.proposals, keys, strict=True):
             number += 1
             proposed.append(
-                searches.NewTrial(
+                search_rounds.NewTrial(
                     arm=name,
                     number=number,
                     architecture=proposal.architecture.to_json(),
@@ -173,7 +173,7 @@ def _play(
                 )
             )
         state = dict(round_.controller_state)
-        searches.arm_record(
+        search_rounds.arm_record(
             arm,
             state=state.pop(REST),
             proposed=len(round_.proposals),

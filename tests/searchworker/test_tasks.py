@@ -19,7 +19,7 @@ from webapp.blobs import bytes_file
 from webapp.enums import ArmName, Failure, RunState, SearchState
 from webapp.models import Arm, ArmPart, Search, Trial
 from webapp.selectors.searches import METRIC_LABELS
-from webapp.services import searches
+from webapp.services import search_rounds, searches
 from webapp.services.searches import CONTROLLER_NAMES
 
 pytestmark = pytest.mark.django_db
@@ -282,14 +282,14 @@ def test_a_trial_over_its_time_limit_fails_as_such(monkeypatch: pytest.MonkeyPat
 def test_a_trial_that_ends_during_a_round_is_told_in_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     search = start(planned_trials=1)
     tasks.advance_search(search.pk)
-    record = tasks.searches.search_record_told
+    record = search_rounds.search_record_told
 
     def end_a_trial_then_record(*arguments: Any, **named: Any) -> None:
         tasks.run_trial(search.trials.get().pk)
         record(*arguments, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(tasks.searches, "search_record_told", end_a_trial_then_record)
+        patch.setattr(search_rounds, "search_record_told", end_a_trial_then_record)
         tasks.advance_search(search.pk)
     search.refresh_from_db()
     assert search.state == SearchState.RUNNING

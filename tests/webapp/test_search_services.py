@@ -17,7 +17,7 @@ from gnn.space import DecisionSpec, SearchSpace
 from webapp.enums import DatasetState, Ending, Failure, RunState, SearchState
 from webapp.models import Baseline, Blob, Dataset, FinalistRun, Search, Trial, TrialEpoch
 from webapp.queue import CONTROL_QUEUE, TRIALS_QUEUE, app, waiting_messages
-from webapp.services import reaper, runs, searches, trials
+from webapp.services import reaper, runs, search_rounds, searches, trials
 from webapp.services.baselines import BASELINES, baseline_complete
 from webapp.services.errors import Conflict
 from webapp.services.finalists import finalist_complete, finalists_choose
@@ -317,7 +317,7 @@ def test_the_reaper_wakes_a_search_that_stands_still(dataset: Dataset, django_ca
     with django_capture_on_commit_callbacks(execute=True):
         reaper.reap()
     assert waiting_messages(CONTROL_QUEUE) == 1
-    searches.search_record_round(search, promoted=[], proposed=[])
+    search_rounds.search_record_round(search, promoted=[], proposed=[])
     with app.connection_for_write() as connection:
         connection.default_channel.client.delete(CONTROL_QUEUE)
     with django_capture_on_commit_callbacks(execute=True):
