@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +10,7 @@ import polars as pl
 
 from gnn.sources.fields import TRUTHS, UNITS_PER_SECOND, number, seconds
 from gnn.sources.mapping import ROLES, TIMESTAMP_UNITS, Role, TimestampUnit
-from gnn.sources.names import EXACT_NAMES, HINTS, plain_name
+from gnn.sources.names import EXACT_NAMES, HINTS, NOT_IDS, plain_name
 
 CERTAIN, LIKELY, POSSIBLE = 0.95, 0.75, 0.5
 """Confidence of a name that says it, a name that hints at it, and of values or position alone."""
@@ -23,6 +24,8 @@ _ODD, _ENOUGH_FOR_ONE = 0.01, 10
 _LISTS = 0.05
 """A column holds lists if this share of its values has a separator."""
 _MEMBER_WORDS = 3
+_RENUMBERED = ("idx", "index")
+_ID_ENDINGS = ("id", *_RENUMBERED)
 
 
 @dataclass(frozen=True)
@@ -98,8 +101,8 @@ def guess_roles(columns: list[Column], *, named: bool) -> dict[Role, Guess]:
     """At most one column for each role; ``named`` says that the names come from the file."""
     guesses: dict[Role, Guess] = {}
     if named:
-        found = [(role, guess) for role in ROLES for column in columns if (guess := _by_name(role, column))]
-        for role, guess in sorted(found, key=lambda pair: (-pair[1].confidence, pair[1].column)):
+        found = [(_strength(role, column, guess), role, guess) for role in ROLES for column in columns if (guess := _by_name(role, column))]
+        for _, role, guess in sorted(found, key=lambda one: (one[0], one[2].column)):
             if role not in guesses and guess.column not in {taken.column for taken in guesses.values()}:
                 guesses[role] = guess
     # Where no name helps, values and order do; they must not add a role to a table whose names were understood.
@@ -108,13 +111,15 @@ def guess_roles(columns: list[Column], *, named: bool) -> dict[Role, Guess]:
     if not named and len(columns) > _MOST_UNNAMED:
         return guesses
     left = [column for column in columns if column.index not in {guess.column for guess in guesses.values()}]
+    if named:
+        left = [column for column in left if _is_open(column)]
     for column in left:
         if "timestamp" not in guesses and column.timestamp_unit is not None:
             reason = f"every value can be read as {TIMESTAMP_UNITS[column.timestamp_unit]}"
             guesses["timestamp"] = Guess(column.index, LIKELY, reason)
     left = [column for column in left if column.index not in {guess.column for guess in guesses.values()}]
     for role, order in (("user", "first"), ("item", "second")):
-        ids = [column for column in left if column.is_whole or not column.is_number]
+        ids = [column for column in left if (column.is_whole or not column.is_number)]
         if role not in guesses and ids:
             guesses[role] = Guess(ids[0].index, POSSIBLE, f"users and items mostly come in this order, and this is the {order} column left")
             left.remove(ids[0])
@@ -123,6 +128,31 @@ def guess_roles(columns: list[Column], *, named: bool) -> dict[Role, Guess]:
             reason = f"numbers from {column.low:g} to {column.high:g}, {column.distinct} different in the sample"
             guesses["weight"] = Guess(column.index, POSSIBLE, reason)
     return dict(sorted(guesses.items(), key=lambda pair: ROLES.index(pair[0])))
+
+
+def rivals(role: Role, columns: tuple[Column, ...], taken: Collection[int]) -> list[Column]:
+    """The columns, none of those ``taken``, whose names say as clearly that they are ids of the ``role``."""
+    free = [column for column in columns if column.index not in taken and _by_name(role, column)]
+    return [column for column in free if plain_name(column.name) in EXACT_NAMES[role] or plain_name(column.name).endswith(_ID_ENDINGS)]
+
+
+def _strength(role: Role, column: Column, guess: Guess) -> tuple[float, int]:
+    """Where a guess stands among those from names, the best first.
+
+    A name in idx or index mostly tells a renumbering made for one experiment: what the other files are keyed by ends in id.
+    """
+    if role not in ("user", "item"):
+        return -guess.confidence, 0
+    plain = plain_name(column.name)
+    if plain.endswith(_RENUMBERED):
+        return -LIKELY, 1
+    return -guess.confidence, 0 if plain.endswith("id") else 1
+
+
+def _is_open(column: Column) -> bool:
+    """Whether the name leaves room for a role: features say what they are, and row numbers written with a table have no name."""
+    plain = plain_name(column.name)
+    return bool(plain) and not any(word in plain for word in NOT_IDS)
 
 
 def _mean_words(filled: pl.Series) -> float:
@@ -141,7 +171,7 @@ def _separator(filled: pl.Series) -> str | None:
 
 def _by_name(role: Role, column: Column) -> Guess | None:
     plain = plain_name(column.name)
-    if not _can_be(role, column):
+    if not _can_be(role, column) or role in ("user", "item") and not _is_open(column):
         return None
     if plain in EXACT_NAMES[role]:
         return Guess(column.index, CERTAIN, f"the column is named {column.name!r}")

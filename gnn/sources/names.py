@@ -43,6 +43,8 @@ HINTS: dict[Role, tuple[str, ...]] = {
     "propensity": ("propensity",),
     "position": ("position",),
 }
+NOT_IDS = ("feature", "affinity")
+"""In the name of a column these say that it describes a user or an item, so it does not tell which."""
 _ITEM_FILES = _words("item items iteminfo itemcontext itemfeatures movie movies movieinfo product products productinfo book books")
 _USER_FILES = _words("user users userinfo userfeatures customer customers customerinfo")
 

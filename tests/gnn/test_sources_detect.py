@@ -51,6 +51,28 @@ def test_a_name_that_only_hints_is_less_certain() -> None:
     assert detected.guesses["item"].reason == "the name 'main_article_no' contains 'article'"
 
 
+@pytest.mark.parametrize(
+    ("header", "user", "item"),
+    [
+        ("user_id,item_idx,movie_id", 0, 2),
+        ("useridx,uid,item_index,game_id", 1, 3),
+        ("user_idx,item_idx,mean_rating", 0, 1),
+        ("user,ref_item_index,ref_item_id", 0, 2),
+    ],
+)
+def test_a_renumbering_is_weaker_than_an_id(header: str, user: int, item: int) -> None:
+    rows = "".join(",".join(str(at + column) for column in range(header.count(",") + 1)) + "\n" for at in range(30))
+    guesses = guessed(look(f"{header}\n{rows}"))
+    assert (guesses["user"], guesses["item"]) == (user, item)
+
+
+def test_a_feature_of_users_is_not_the_user() -> None:
+    head = ",timestamp,item_id,click,user_feature_0,user-item_affinity_0"
+    detected = look(f"{head}\n" + "".join(f"{at},{1_574_553_634 + at},{at % 7},{at % 2},a{at % 3},0.0\n" for at in range(30)))
+    assert guessed(detected) == {"timestamp": 1, "item": 2, "label": 3}
+    assert detected.kind.kind == "interactions"
+
+
 def test_types_of_recbole_names_are_ignored() -> None:
     assert guessed(look("user_id:token\titem_id:token\trating:float\n1\t2\t3\n2\t3\t4\n")) == {"user": 0, "item": 1, "weight": 2}
 

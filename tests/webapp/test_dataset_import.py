@@ -102,8 +102,36 @@ def test_matrices_named_like_a_split_are_refused(tmp_path: Path) -> None:
     matrix = "".join(" ".join(str((user * item) % 5) for item in range(40)) + "\n" for user in range(30))
     for name in ("train.ascii", "test.ascii"):
         (tmp_path / name).write_text(matrix)
-    with pytest.raises(CommandError, match="train.ascii: .* choose the column that holds the user. Say it with --user-column"):
+    with pytest.raises(
+        CommandError,
+        match="train.ascii has no column that can be taken for the user or the item.*Say .* --user-column COLUMN and --item-column",
+    ):
         call_command("dataset_import", str(tmp_path))
+    assert not Dataset.objects.exists()
+
+
+def test_of_two_columns_of_items_the_one_that_is_no_renumbering_joins_the_titles(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = "".join(f"{at % 9},{at % 13},{100 + at % 13},{at % 5 + 1}\n" for at in range(80))
+    (tmp_path / "ratings.csv").write_text("user_id,item_idx,movie_id,rating\n" + rows)
+    (tmp_path / "movies.csv").write_text("movie_id,genre\n" + "".join(f"{100 + at},{'war' if at % 2 else 'love'}\n" for at in range(13)))
+    call_command("dataset_import", str(tmp_path))
+    out, err = capsys.readouterr()
+    assert "movies.csv: 13 rows of item attributes, coverage 100.0%" in out
+    assert "note: ratings.csv: 'item_idx' could be the item as well as 'movie_id'. Side tables are joined by the item" in err
+    assert "could be the user" not in err
+    call_command("dataset_import", str(tmp_path), "--item-column", "movie_id")
+    assert "could be the item" not in capsys.readouterr().err
+    call_command("dataset_import", str(tmp_path / "ratings.csv"))
+    assert "could be the item" not in capsys.readouterr().err
+
+
+def test_a_log_without_users_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    rows = "".join(f"{at},{at % 13},{at % 3},{at % 2},f{at % 4},0.0\n" for at in range(80))
+    (tmp_path / "all.csv").write_text(",item_id,position,click,user_feature_0,user-item_affinity_0\n" + rows)
+    with pytest.raises(CommandError, match="all.csv has no column that can be taken for the user; .*add a column that tells the user"):
+        call_command("dataset_import", str(tmp_path / "all.csv"))
     assert not Dataset.objects.exists()
 
 

@@ -13,8 +13,9 @@ from gnn import sources
 from gnn.errors import DataError
 from gnn.sources import Detected, Mapping
 from gnn.sources.folders import look_at_folder, part_of
+from gnn.sources.guess import rivals
 from gnn.sources.kinds import Kind
-from gnn.sources.mapping import PARTS, ROLES, TIMESTAMP_UNITS, Role, is_delimiter
+from gnn.sources.mapping import PARTS, REQUIRED_ROLES, ROLES, TIMESTAMP_UNITS, Role, is_delimiter
 from gnn.sources.side_guess import guess_side_mapping
 from webapp.enums import DatasetState, FileKind
 from webapp.models import Dataset
@@ -22,6 +23,9 @@ from webapp.selectors.dataset_attributes import dataset_described, numbers_words
 from webapp.services.datasets import ImportFile, dataset_import
 
 _NAMED_DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
+_SHOWN_COLUMNS = 8
+_JOINED: dict[Role, set[str]] = {"user": {"user_attributes", "social"}, "item": {"item_attributes", "item_links", "triples"}}
+"""The side tables whose ids are those of a role."""
 _SIDE_KINDS = [kind.value for kind in FileKind if kind != FileKind.INTERACTIONS]
 
 
@@ -133,11 +137,10 @@ def _import(
             for (input_, file, detected), kind in zip(looked, kinds, strict=True)
         ]
     main, main_file, main_detected = looked[first]
-    try:
-        common = main_detected.mapping(_columns(main_detected, options), timestamp_unit=options["timestamp_unit"])
-    except DataError as error:
-        raise DataError(f"{main.path.name}: {error} Say it with --user-column and --item-column, or name other files.") from error
+    common = _main_mapping(main_detected, options)
     tell(_understood(main_detected, common))
+    for warning in _rival_warnings(main_detected, common, kinds, options):
+        tell(warning)
     texts = _text_columns([detected for (_, _, detected), kind in zip(looked, kinds, strict=True) if kind == "item_attributes"], options)
     further = []
     for at, ((input_, file, detected), kind) in enumerate(zip(looked, kinds, strict=True)):
@@ -150,6 +153,36 @@ def _import(
     return dataset_import(
         owner=None, name=name, filename=main.path.name, file=main_file, mapping=_with(common, main.constants), further=further
     )
+
+
+def _main_mapping(detected: Detected, options: dict[str, Any]) -> Mapping:
+    columns = _columns(detected, options)
+    missing = [role for role in REQUIRED_ROLES if role not in columns]
+    if missing and detected.source != "adjacency":
+        names = ", ".join(repr(column.name) for column in detected.columns[:_SHOWN_COLUMNS])
+        more = f" and {len(detected.columns) - _SHOWN_COLUMNS} more" if len(detected.columns) > _SHOWN_COLUMNS else ""
+        raise DataError(
+            f"{detected.filename} has no column that can be taken for the {' or the '.join(missing)}; its columns are {names}{more}. "
+            f"Say which it is with {' and '.join(f'--{role}-column COLUMN' for role in missing)}. "
+            f"If none is, add a column that tells the {' and the '.join(missing)} of each row, or name other files."
+        )
+    return detected.mapping(columns, timestamp_unit=options["timestamp_unit"])
+
+
+def _rival_warnings(detected: Detected, mapping: Mapping, kinds: list[str], options: dict[str, Any]) -> list[str]:
+    """Where a side table is joined by a guessed column and another looks as much like its key."""
+    taken = {column.index for key in mapping.columns.values() if (column := detected.column(key)) is not None}
+    warnings = []
+    for role, joined in _JOINED.items():
+        chosen = detected.column(mapping.columns[role]) if role in mapping.columns else None
+        if chosen is None or options[f"{role}_column"] is not None or not joined & set(kinds):
+            continue
+        if others := rivals(role, detected.columns, taken):
+            warnings.append(
+                f"note: {detected.filename}: {' and '.join(repr(column.name) for column in others)} could be the {role} as well as "
+                f"{chosen.name!r}. Side tables are joined by the {role}: if they are keyed by another column, say --{role}-column."
+            )
+    return warnings
 
 
 def _understood(detected: Detected, mapping: Mapping) -> str:
