@@ -8,7 +8,8 @@ from pathlib import Path
 from gnn.errors import DataError
 from gnn.sources.compression import SUFFIXES
 from gnn.sources.detection import Detected
-from gnn.sources.mapping import PARTS, Mapping, Part
+from gnn.sources.guess import LIKELY
+from gnn.sources.mapping import PARTS, REQUIRED_ROLES, Mapping, Part
 from gnn.sources.reading import detect
 
 _PART_NAMES: dict[str, Part] = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "test": "test"}
@@ -40,8 +41,25 @@ class Folder:
         return self.parts or tuple(file for file in self.files if file.detected.kind.kind == "interactions")
 
     @property
+    def behaviours(self) -> dict[str, FolderFile]:
+        """The files of interactions by the behaviour that their names say, where several name their users and items and none is a part."""
+        files = [] if self.parts else self.interactions
+        if len(files) < 2 or not all(_names_both(file.detected) and "behaviour" not in file.detected.guesses for file in files):
+            return {}
+        named = {file.path.name.split(".")[0]: file for file in files}
+        return named if len(named) == len(files) else {}
+
+    @property
     def side_tables(self) -> tuple[FolderFile, ...]:
         return tuple(file for file in self.files if file.part is None and file.detected.kind.kind != "interactions")
+
+
+class OnlySubfoldersError(DataError):
+    """The files are in the ``subfolders``, each of which is data of its own."""
+
+    def __init__(self, folder: Path, subfolders: list[Path]) -> None:
+        super().__init__(f"The folder {folder} itself holds no table, but its subfolders hold files: {', '.join(map(str, subfolders))}.")
+        self.subfolders = subfolders
 
 
 def part_of(filename: str) -> Part | None:
@@ -57,12 +75,15 @@ def look_at_folder(folder: Path) -> Folder:
     """Look at each file directly in a folder.
 
     Raises:
+        OnlySubfoldersError: only folders inside it hold files.
         DataError: the folder cannot be read, holds no table, or names a part twice or training or test not at all.
     """
     files: list[FolderFile] = []
     left_out: dict[str, str] = {}
     try:
-        paths = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+        inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        paths = [path for path in inside if path.is_file()]
+        subfolders = [path for path in inside if path.is_dir() and any(below.is_file() for below in path.iterdir())]
         for path in paths:
             if path.name.lower().startswith(_NOT_DATA):
                 continue
@@ -74,10 +95,16 @@ def look_at_folder(folder: Path) -> Folder:
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {error.strerror}.") from error
     if not files:
+        if subfolders and not left_out:
+            raise OnlySubfoldersError(folder, subfolders)
         raise DataError(f"The folder {folder} holds no file that can be read as a table.")
     looked = Folder(tuple(files), left_out)
     _check_parts(looked.parts, folder)
     return Folder(tuple(_alike(file, looked.parts) for file in files), left_out)
+
+
+def _names_both(detected: Detected) -> bool:
+    return all(role in detected.guesses and detected.guesses[role].confidence >= LIKELY for role in REQUIRED_ROLES)
 
 
 def part_mappings(parts: tuple[FolderFile, ...]) -> list[Mapping]:

@@ -155,11 +155,37 @@ def test_what_cannot_be_imported_is_told(folder: Path, arguments: list[str], mes
     assert not Dataset.objects.exists()
 
 
-def test_a_folder_of_several_tables_of_interactions_is_refused(tmp_path: Path) -> None:
+def test_several_tables_of_interactions_in_a_folder_are_behaviours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "play.tsv").write_text("User_ID\tGame_ID\tHours\n" + "".join(f"{at % 9}\t{at % 13}\t{at / 2}\n" for at in range(80)))
+    (tmp_path / "buy.tsv").write_text("User_ID\tGame_ID\tPurchase\n" + "".join(f"{at % 9}\t{at % 13}\t1.0\n" for at in range(20)))
+    (tmp_path / "user_info.tsv").write_text("New_ID\tReal_ID\n" + "".join(f"{at}\t{9000 + 7 * at}\n" for at in range(60)))
+    call_command("dataset_import", str(tmp_path))
+    err = capsys.readouterr().err
+    assert "Each file of interactions is taken as a behaviour: buy (buy.tsv), play (play.tsv)." in err
+    assert "user_info.tsv is left out: No column of user_info.tsv describes anything" in err
+    assert Dataset.objects.get().profile["roles"]["behaviour"] == {"names": ["play", "buy"], "counts": [80, 20], "distinct": 2}
+
+
+def test_several_tables_whose_users_and_items_are_not_named_are_refused(tmp_path: Path) -> None:
     for name in ("play.csv", "buy.csv"):
-        (tmp_path / name).write_text(ratings(0, 80))
+        (tmp_path / name).write_text("".join(f"{at % 9},{at % 13}\n" for at in range(80)))
     with pytest.raises(CommandError, match=r"must hold interactions, but 2 do \(buy.csv, play.csv\)"):
         call_command("dataset_import", str(tmp_path))
+    assert not Dataset.objects.exists()
+
+
+def test_a_folder_with_files_only_in_subfolders_names_the_command_for_each(tmp_path: Path) -> None:
+    (tmp_path / "README.txt").write_text("two data sets")
+    for name in ("sport", "phone calls"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "r.csv").write_text(ratings(0, 80))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CommandError, match="itself holds no table, but its subfolders hold files") as told:
+        call_command("dataset_import", str(tmp_path))
+    assert str(told.value).splitlines()[1:] == [
+        f"  manage.py dataset_import '{tmp_path}/phone calls'",
+        f"  manage.py dataset_import {tmp_path}/sport",
+    ]
 
 
 def test_some_parts_and_some_not_is_refused(folder: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from gnn import sources
 from gnn.errors import DataError
 from gnn.sources import Detected, Mapping
-from gnn.sources.folders import look_at_folder, part_of
+from gnn.sources.folders import OnlySubfoldersError, look_at_folder, part_of
 from gnn.sources.guess import rivals
 from gnn.sources.kinds import Kind
 from gnn.sources.mapping import PARTS, REQUIRED_ROLES, ROLES, TIMESTAMP_UNITS, Role, is_delimiter
@@ -74,7 +75,7 @@ class Command(BaseCommand):
             raise CommandError(f"--delimiter must be one sign that stands in no name or number, or tab, space, ::, but is {delimiter!r}.")
         choices = {"delimiter": delimiter, "has_header": False if no_header else None}
         try:
-            inputs, name = self._inputs(paths, name)
+            inputs, name = self._inputs(paths, name, options["text_column"])
             with ExitStack() as opened:
                 files = [(input_, File(opened.enter_context(input_.path.open("rb")), name=input_.path.name)) for input_ in inputs]
                 dataset = _import(files, name, choices, options, self.stderr.write)
@@ -86,11 +87,16 @@ class Command(BaseCommand):
             raise CommandError(f"Dataset {dataset.pk} is invalid: {dataset.message}")
         self.stdout.write(describe(dataset))
 
-    def _inputs(self, paths: list[str], name: str) -> tuple[list[_Input], str]:
+    def _inputs(self, paths: list[str], name: str, texts: list[str]) -> tuple[list[_Input], str]:
         if len(paths) > 1 or not Path(paths[0]).is_dir():
             return [_said(path) for path in paths], name
-        folder = look_at_folder(Path(paths[0]))
-        if len(folder.interactions) != 1 and not folder.parts:
+        try:
+            folder = look_at_folder(Path(paths[0]))
+        except OnlySubfoldersError as error:
+            commands = "".join(f"\n  manage.py dataset_import {shlex.quote(str(subfolder))}" for subfolder in error.subfolders)
+            raise DataError(f"{error} Import each by itself:{commands}") from error
+        behaviours = folder.behaviours
+        if len(folder.interactions) != 1 and not folder.parts and not behaviours:
             found = ", ".join(file.path.name for file in folder.interactions) or "none"
             raise DataError(
                 f"One file of {paths[0]} must hold interactions, but {len(folder.interactions)} do ({found}). Name the files to import."
@@ -98,7 +104,17 @@ class Command(BaseCommand):
         for filename, reason in folder.left_out.items():
             self.stderr.write(f"{filename} is left out: {reason}")
         inputs = [_Input(file.path, "interactions", {"part": file.part} if file.part else {}) for file in folder.interactions]
-        inputs += [_Input(file.path, file.detected.kind.kind) for file in folder.side_tables]
+        if behaviours:
+            inputs = [_Input(file.path, "interactions", {"behaviour": behaviour}) for behaviour, file in behaviours.items()]
+            told = ", ".join(f"{behaviour} ({file.path.name})" for behaviour, file in behaviours.items())
+            self.stderr.write(f"Each file of interactions is taken as a behaviour: {told}. To take only some, name the files.")
+        for file in folder.side_tables:
+            try:
+                guess_side_mapping(file.detected, file.detected.kind.kind, texts)
+            except DataError as error:
+                self.stderr.write(f"{file.path.name} is left out: {error}")
+            else:
+                inputs.append(_Input(file.path, file.detected.kind.kind))
         return inputs, name or Path(paths[0]).resolve().name
 
 
