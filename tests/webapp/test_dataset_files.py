@@ -9,6 +9,7 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils.html import escape
 
 from gnn.errors import DataError
 from gnn.sources import Mapping
@@ -54,6 +55,18 @@ def test_attributes_are_guessed(draft: Dataset) -> None:
     assert (mapping.id, [(attribute.name, attribute.type) for attribute in mapping.attributes]) == (
         0, [("title", "text"), ("genres", "multi"), ("year", "categorical")],
     )  # fmt: skip
+
+
+def test_two_columns_that_could_join_a_table_are_told(db: None, signed_in: Client) -> None:
+    rows = b"".join(b"u%d,%d,i%d,5\n" % (at % 9, at % 13, at % 13) for at in range(80))
+    draft = dataset_upload(owner=None, name="", filename="r.csv", file=bytes_file(b"user_id,item_idx,movie_id,rating\n" + rows))
+    url = reverse("dataset_mapping", args=[draft.pk])
+    told = escape("'item_idx' could be the item as well as 'movie_id'")
+    assert told not in signed_in.get(url).content.decode()
+    add(draft, MOVIES, FileKind.ITEM_ATTRIBUTES)
+    assert told in signed_in.get(url).content.decode()
+    preview = FORMAT | {"role_0": "user", "role_1": "item", "role_3": "weight", "action": "preview"}
+    assert escape("'movie_id' could be the item as well as 'item_idx'") in signed_in.post(url, preview).content.decode()
 
 
 def test_more_rows_of_the_same_shape_are_read_the_same_way(db: None) -> None:

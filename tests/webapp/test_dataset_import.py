@@ -119,7 +119,7 @@ def test_of_two_columns_of_items_the_one_that_is_no_renumbering_joins_the_titles
     call_command("dataset_import", str(tmp_path))
     out, err = capsys.readouterr()
     assert "movies.csv: 13 rows of item attributes, coverage 100.0%" in out
-    assert "note: ratings.csv: 'item_idx' could be the item as well as 'movie_id'. Side tables are joined by the item" in err
+    assert "note: ratings.csv: 'item_idx' could be the item as well as 'movie_id'. Other tables are joined by the item" in err
     assert "could be the user" not in err
     call_command("dataset_import", str(tmp_path), "--item-column", "movie_id")
     assert "could be the item" not in capsys.readouterr().err

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from gnn.errors import DataError
 from gnn.preparation import Preparation
 from gnn.sources import Detected, Mapping
+from gnn.sources.joins import unclear_joins
 from webapp.enums import DatasetState
 from webapp.forms.dataset_mapping import FormatForm, RolesForm
 from webapp.forms.preparation import PreparationForm
@@ -58,8 +59,11 @@ def mapping(request: HttpRequest, dataset_id: int) -> HttpResponse:
         if posted.get("action") != "preview":
             return _confirm(request, dataset, detected, roles.mapping, preparation.preparation)
         context["preview"] = _preview(request, dataset, roles.mapping, preparation.preparation)
+    so_far = roles.mapping or chosen
+    columns = so_far.columns if so_far is not None else {role: guess.column for role, guess in detected.guesses.items()}
     context |= {
         "detected": detected,
+        "unclear_joins": unclear_joins(detected, columns, [file.kind for file in context["files"]]),
         "roles": roles,
         "preparation": preparation,
         "prepares": preparation.is_bound or bool(dataset.preparation),

@@ -14,7 +14,7 @@ from gnn import sources
 from gnn.errors import DataError
 from gnn.sources import Detected, Mapping
 from gnn.sources.folders import OnlySubfoldersError, look_at_folder, part_of
-from gnn.sources.guess import rivals
+from gnn.sources.joins import unclear_joins
 from gnn.sources.kinds import Kind
 from gnn.sources.mapping import PARTS, REQUIRED_ROLES, ROLES, TIMESTAMP_UNITS, Role, is_delimiter
 from gnn.sources.side_guess import guess_side_mapping
@@ -25,8 +25,6 @@ from webapp.services.datasets import ImportFile, dataset_import
 
 _NAMED_DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
 _SHOWN_COLUMNS = 8
-_JOINED: dict[Role, set[str]] = {"user": {"user_attributes", "social"}, "item": {"item_attributes", "item_links", "triples"}}
-"""The side tables whose ids are those of a role."""
 _SIDE_KINDS = [kind.value for kind in FileKind if kind != FileKind.INTERACTIONS]
 
 
@@ -155,8 +153,9 @@ def _import(
     main, main_file, main_detected = looked[first]
     common = _main_mapping(main_detected, options)
     tell(_understood(main_detected, common))
-    for warning in _rival_warnings(main_detected, common, kinds, options):
-        tell(warning)
+    for role, warning in unclear_joins(main_detected, common.columns, kinds).items():
+        if options[f"{role}_column"] is None:
+            tell(f"note: {main.path.name}: {warning} Say it with --{role}-column.")
     texts = _text_columns([detected for (_, _, detected), kind in zip(looked, kinds, strict=True) if kind == "item_attributes"], options)
     further = []
     for at, ((input_, file, detected), kind) in enumerate(zip(looked, kinds, strict=True)):
@@ -183,22 +182,6 @@ def _main_mapping(detected: Detected, options: dict[str, Any]) -> Mapping:
             f"If none is, add a column that tells the {' and the '.join(missing)} of each row, or name other files."
         )
     return detected.mapping(columns, timestamp_unit=options["timestamp_unit"])
-
-
-def _rival_warnings(detected: Detected, mapping: Mapping, kinds: list[str], options: dict[str, Any]) -> list[str]:
-    """Where a side table is joined by a guessed column and another looks as much like its key."""
-    taken = {column.index for key in mapping.columns.values() if (column := detected.column(key)) is not None}
-    warnings = []
-    for role, joined in _JOINED.items():
-        chosen = detected.column(mapping.columns[role]) if role in mapping.columns else None
-        if chosen is None or options[f"{role}_column"] is not None or not joined & set(kinds):
-            continue
-        if others := rivals(role, detected.columns, taken):
-            warnings.append(
-                f"note: {detected.filename}: {' and '.join(repr(column.name) for column in others)} could be the {role} as well as "
-                f"{chosen.name!r}. Side tables are joined by the {role}: if they are keyed by another column, say --{role}-column."
-            )
-    return warnings
 
 
 def _understood(detected: Detected, mapping: Mapping) -> str:
