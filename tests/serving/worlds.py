@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -51,7 +52,9 @@ def make_served(seed: int = 0, *, number: int = 1, item_bias: bool = False, attr
 
 
 def asked(served: Served, kind: str, **question: Any) -> Answer:
-    return asyncio.run(answer({served.name: served}, {"kind": kind, "model": "films"} | DEFAULTS | question))
+    asked = answer({served.name: served}, {"kind": kind, "model": "films"} | DEFAULTS | question)
+    with ThreadPoolExecutor(1) as thread:  # this one may have the loop of a browser's tests
+        return thread.submit(asyncio.run, asked).result()
 
 
 def told(served: Served, kind: str, **question: Any) -> dict[str, Any]:
