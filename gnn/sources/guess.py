@@ -24,8 +24,7 @@ _ODD, _ENOUGH_FOR_ONE = 0.01, 10
 _LISTS = 0.05
 """A column holds lists if this share of its values has a separator."""
 _MEMBER_WORDS = 3
-_RENUMBERED = ("idx", "index")
-_ID_ENDINGS = ("id", *_RENUMBERED)
+_ID_ENDINGS = ("id", "idx", "index")
 
 
 @dataclass(frozen=True)
@@ -101,8 +100,8 @@ def guess_roles(columns: list[Column], *, named: bool) -> dict[Role, Guess]:
     """At most one column for each role; ``named`` says that the names come from the file."""
     guesses: dict[Role, Guess] = {}
     if named:
-        found = [(_strength(role, column, guess), role, guess) for role in ROLES for column in columns if (guess := _by_name(role, column))]
-        for _, role, guess in sorted(found, key=lambda one: (one[0], one[2].column)):
+        found = [(role, guess) for role in ROLES for column in columns if (guess := _by_name(role, column))]
+        for role, guess in sorted(found, key=lambda pair: (-pair[1].confidence, pair[1].column)):
             if role not in guesses and guess.column not in {taken.column for taken in guesses.values()}:
                 guesses[role] = guess
     # Where no name helps, values and order do; they must not add a role to a table whose names were understood.
@@ -134,19 +133,6 @@ def rivals(role: Role, columns: tuple[Column, ...], taken: Collection[int]) -> l
     """The columns, none of those ``taken``, whose names say as clearly that they are ids of the ``role``."""
     free = [column for column in columns if column.index not in taken and _by_name(role, column)]
     return [column for column in free if plain_name(column.name) in EXACT_NAMES[role] or plain_name(column.name).endswith(_ID_ENDINGS)]
-
-
-def _strength(role: Role, column: Column, guess: Guess) -> tuple[float, int]:
-    """Where a guess stands among those from names, the best first.
-
-    A name in idx or index mostly tells a renumbering made for one experiment: what the other files are keyed by ends in id.
-    """
-    if role not in ("user", "item"):
-        return -guess.confidence, 0
-    plain = plain_name(column.name)
-    if plain.endswith(_RENUMBERED):
-        return -LIKELY, 1
-    return -guess.confidence, 0 if plain.endswith("id") else 1
 
 
 def _is_open(column: Column) -> bool:

@@ -110,19 +110,21 @@ def test_matrices_named_like_a_split_are_refused(tmp_path: Path) -> None:
     assert not Dataset.objects.exists()
 
 
-def test_of_two_columns_of_items_the_one_that_is_no_renumbering_joins_the_titles(
+def test_a_second_column_of_items_is_named_where_other_tables_are_joined_by_the_first(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = "".join(f"{at % 9},{at % 13},{100 + at % 13},{at % 5 + 1}\n" for at in range(80))
     (tmp_path / "ratings.csv").write_text("user_id,item_idx,movie_id,rating\n" + rows)
-    (tmp_path / "movies.csv").write_text("movie_id,genre\n" + "".join(f"{100 + at},{'war' if at % 2 else 'love'}\n" for at in range(13)))
+    (tmp_path / "movies.csv").write_text("movie_id,genre\n" + "".join(f"{at},{'war' if at % 2 else 'love'}\n" for at in range(7, 120)))
     call_command("dataset_import", str(tmp_path))
     out, err = capsys.readouterr()
-    assert "movies.csv: 13 rows of item attributes, coverage 100.0%" in out
-    assert "note: ratings.csv: 'item_idx' could be the item as well as 'movie_id'. Other tables are joined by the item" in err
+    assert "coverage 46.2%" in out  # of the items 0 to 12, the table has 7 to 12
+    assert "note: ratings.csv: 'movie_id' could be the item as well as 'item_idx'. Other tables are joined by the item" in err
     assert "could be the user" not in err
     call_command("dataset_import", str(tmp_path), "--item-column", "movie_id")
-    assert "could be the item" not in capsys.readouterr().err
+    out, err = capsys.readouterr()
+    assert "coverage 100.0%" in out
+    assert "could be the item" not in err
     call_command("dataset_import", str(tmp_path / "ratings.csv"))
     assert "could be the item" not in capsys.readouterr().err
 
