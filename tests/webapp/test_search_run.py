@@ -49,7 +49,7 @@ def test_it_searches_to_the_end_and_prints_one_json_document(worker_environment:
     rows = result["leaderboard"]
     assert [row["rank"] for row in rows] == list(range(1, 5 + len(BASELINE_LABELS)))  # two arms of two trials, and the baselines
     assert {row["name"] for row in rows if row["kind"] == "baseline"} == set(BASELINE_LABELS.values())
-    assert sum(row["test"] is not None for row in rows) >= 8  # the baselines, two finalists and the best by chance
+    assert sum(row["test"] is not None for row in rows) >= 3 + len(BASELINE_LABELS)  # the baselines, two finalists and the best by chance
     assert "Trials" in done.stderr
 
 

@@ -52,9 +52,11 @@ def search_follow(search: Search, console: Console, *, check_workers: Callable[[
             best = f"best {label} {now.best.score:.4f} (trial {now.best.number})" if now.best else "waiting for the first score"
             paused = "paused; " if search.state == SearchState.PAUSED else ""
             bars.update(trials, completed=now.done, total=now.planned, note=paused + best + failed)
-            scored = [f"{row.label} {row.score:.4f}" for row in now.baselines if row.score is not None]
+            reference = max(((row.score, row.label) for row in now.baselines if row.score is not None), default=None)
             ended = sum(row.state not in (RunState.QUEUED, RunState.RUNNING) for row in now.baselines)
-            bars.update(baselines, completed=ended, total=len(now.baselines), note=", ".join(scored))
+            bars.update(
+                baselines, completed=ended, total=len(now.baselines), note=f"best {reference[1]} {reference[0]:.4f}" if reference else ""
+            )
             if now.finalist_runs:
                 bars.update(finalists, completed=now.finalist_runs_done, total=now.finalist_runs, note="retrained and tested", visible=True)
             if now.done > told and not console.is_terminal:  # a log file shows no bars
