@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from pydantic_core import to_json
 
-from gnn.bundle.ranking import best
+from gnn.bundle.recommend import best
 from serving.neighbours import nearest_items
 from serving.selection import Filters, Refused, chosen, known_items
 from serving.served import Served
@@ -61,16 +61,16 @@ async def _users(served: Served, question: Question) -> dict[str, Any]:
     filters, users, lists = _filters(served, question), question["users"], []
     for start in range(0, len(users), USERS_AT_ONCE):
         some = users[start : start + USERS_AT_ONCE]
-        codes = [code for user in some if (code := served.user_codes.get(user)) is not None]
+        codes = [code for user in some if (code := served.model.user_codes.get(user)) is not None]
         rows = iter(served.users[codes] @ served.items.T)
         for user in some:
-            lists.append(_list_of(served, question, filters, user, next(rows) if user in served.user_codes else None))
+            lists.append(_list_of(served, question, filters, user, next(rows) if user in served.model.user_codes else None))
         await asyncio.sleep(0)  # questions about one user need not wait for all of these
     return {"lists": lists} | _ignored(filters.ignored)
 
 
 def _user(served: Served, question: Question) -> dict[str, Any]:
-    filters, code = _filters(served, question), served.user_codes.get(question["user"])
+    filters, code = _filters(served, question), served.model.user_codes.get(question["user"])
     scores = None if code is None else served.items @ served.users[code]
     return _list_of(served, question, filters, question["user"], scores) | _ignored(filters.ignored)
 
@@ -78,7 +78,7 @@ def _user(served: Served, question: Question) -> dict[str, Any]:
 def _list_of(served: Served, question: Question, filters: Filters, user: str, scores: Array | None) -> dict[str, Any]:
     """The list of a user with these scores [n_items], which are changed; None for one whom the model does not know."""
     if scores is not None:
-        found = _list(served, question, filters, scores, served.model.seen(served.user_codes[user]), "model")
+        found = _list(served, question, filters, scores, served.model.seen(served.model.user_codes[user]), "model")
     elif question["fallback"] == "none":
         raise Refused(404, f"The model does not know the user {user[:100]!r}. Recommend from a list of items, or allow a fallback.")
     else:
@@ -105,7 +105,7 @@ def _popular(served: Served, question: Question, filters: Filters) -> dict[str, 
 
 def _similar(served: Served, question: Question) -> dict[str, Any]:
     code, filters = _item(served, question["item"]), _filters(served, question)
-    scores = served.directions @ served.directions[code]
+    scores = served.model.directions @ served.model.directions[code]
     scores[code] = -np.inf
     filters.apply(scores)
     picked = chosen(served, scores, question["k"], None)
@@ -114,8 +114,8 @@ def _similar(served: Served, question: Question) -> dict[str, Any]:
 
 
 def _scores(served: Served, question: Question) -> dict[str, Any]:
-    users = [served.user_codes.get(user) for user, _ in question["pairs"]]
-    items = [served.item_codes.get(item) for _, item in question["pairs"]]
+    users = [served.model.user_codes.get(user) for user, _ in question["pairs"]]
+    items = [served.model.item_codes.get(item) for _, item in question["pairs"]]
     known = [(user, item) for user, item in zip(users, items, strict=True) if user is not None and item is not None]
     left, right = np.array(known, dtype=np.int64).reshape(-1, 2).T
     products = iter(np.einsum("nd,nd->n", served.users[left], served.items[right]).tolist())
@@ -132,7 +132,7 @@ def _history(served: Served, question: Question) -> dict[str, Any]:
     some = np.flatnonzero(counts) if counts.any() else np.arange(len(counts))
     sample = some[np.linspace(0, len(some) - 1, min(SAMPLE, len(some))).astype(int)]
     user = question["user"] or served.model.user_ids[sample[0]]
-    code = served.user_codes.get(user)
+    code = served.model.user_codes.get(user)
     items = served.model.seen(code) if code is not None else np.zeros(0, dtype=np.int64)
     return {
         "user": user,
@@ -145,7 +145,7 @@ def _history(served: Served, question: Question) -> dict[str, Any]:
 
 def _neighbours(served: Served, question: Question) -> dict[str, Any]:
     """The list of a baseline for a user, beside the model's."""
-    code = served.user_codes.get(question["user"])
+    code = served.model.user_codes.get(question["user"])
     if code is None:
         return {"items": []}
     tensors, has = served.model.tensors, served.model.seen(code)
@@ -177,7 +177,7 @@ def _list(served: Served, question: Question, filters: Filters, scores: Array, h
 
 def _reasons(served: Served, picked: Array, has: Array) -> list[list[dict[str, Any]]]:
     """For each item, those of the person's items that are most like it: cosine of the embeddings, and its share of all that are like it."""
-    likeness = np.maximum(served.directions[picked] @ served.directions[has].T, 0)
+    likeness = np.maximum(served.model.directions[picked] @ served.model.directions[has].T, 0)
     totals = np.maximum(likeness.sum(axis=1), np.finfo(np.float32).tiny)
     return [
         [
@@ -200,7 +200,7 @@ def _called(served: Served, code: int) -> dict[str, Any]:
 
 
 def _item(served: Served, item: str) -> int:
-    code = served.item_codes.get(item)
+    code = served.model.item_codes.get(item)
     if code is None:
         raise Refused(404, f"The model does not know the item {item[:100]!r}.")
     return code

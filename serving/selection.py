@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gnn.bundle.ranking import best
+from gnn.bundle.recommend import best
 from serving.served import Served
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -64,7 +64,7 @@ class Filters:
 
 def known_items(served: Served, items: Sequence[str]) -> tuple[Array, list[str]]:
     """Codes, ascending and each once, and the ids that the model does not know."""
-    codes, unknown = served.item_codes, []
+    codes, unknown = served.model.item_codes, []
     found = set()
     for item in items:
         code = codes.get(item)
@@ -101,7 +101,7 @@ def chosen(served: Served, scores: Array, k: int, mmr_lambda: float | None) -> A
     pool = best(scores, max(POOL * k, SMALLEST_POOL))
     if len(pool) < 2:
         return pool
-    vectors = served.directions[pool]
+    vectors = served.model.directions[pool]
     return pool[mmr(scores[pool], vectors @ vectors.T, k, mmr_lambda)]
 
 

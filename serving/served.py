@@ -23,14 +23,6 @@ class Served:
     attributes: ItemAttributes
 
     @cached_property
-    def item_codes(self) -> dict[str, int]:
-        return {item: code for code, item in enumerate(self.model.item_ids)}
-
-    @cached_property
-    def user_codes(self) -> dict[str, int]:
-        return {user: code for code, user in enumerate(self.model.user_ids)}
-
-    @cached_property
     def users(self) -> Array:
         """[n_users, d], memory-mapped."""
         return np.asarray(self.model.users)
@@ -41,20 +33,13 @@ class Served:
         return np.asarray(self.model.items)
 
     @cached_property
-    def directions(self) -> Array:
-        """Embeddings of items without their bias, of length 1, [n_items, d]: their products are cosines."""
-        vectors = self.items[:, :-1] if self.model.item_bias else self.items
-        directions: Array = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-        return directions
-
-    @cached_property
     def popularity(self) -> Array:
         """How many users have each item, float32 [n_items]."""
         return np.bincount(self.model.tensors["seen_items"], minlength=len(self.items)).astype(np.float32)
 
     def warm(self) -> None:
         """Compute what is computed once, and read the embeddings from disk, so that no question waits for it."""
-        for computed in (self.directions, self.popularity, self.users):
+        for computed in (self.model.directions, self.popularity, self.users):
             computed.sum()
-        for codes in (self.user_codes, self.item_codes):
+        for codes in (self.model.user_codes, self.model.item_codes):
             codes.get("")

@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gnn.bundle.ranking import GROUP, best, rank_all
+from gnn.bundle.ranking import rank_all
+from gnn.bundle.recommend import GROUP, best
 from tests.serving.worlds import make_model
 
 

@@ -138,7 +138,7 @@ def test_diversity_takes_twins_apart() -> None:
     assert pairs(alone) == served.model.recommend("u0", 20, exclude_seen=False)
 
     def likeness(found: dict[str, Any]) -> float:
-        some = served.directions[[int(item[1:]) for item, _ in pairs(found)]]
+        some = served.model.directions[[int(item[1:]) for item, _ in pairs(found)]]
         return float((some @ some.T)[np.triu_indices(len(some), 1)].mean())
 
     spread = [likeness(told(served, "user", user="u0", k=20, mmr_lambda=weight, exclude_seen=False)) for weight in (1.0, 0.5, 0.1)]
