@@ -40,9 +40,10 @@ class Table:
 
     def tell(self, number: int, rungs: int, reward: float) -> None:
         """Set what was told of an architecture, which is entered if it is new."""
-        if number not in self:
-            self.add(number)
         position = self._position(number)
+        if position is None:
+            self.add(number)
+            position = len(self) - 1
         self._rungs[position], self._rewards[position] = rungs, reward
 
     def told(self, number: int) -> tuple[int, float]:
