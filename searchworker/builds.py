@@ -21,6 +21,7 @@ from gnn.settings import Settings
 from gnn.space import Architecture
 from gnn.train import EpochReport, TrainConfig, refit
 from searchworker.celery import device_name, draining
+from searchworker.features import node_features
 from searchworker.ownership import Abandoned, GivenBack
 from searchworker.prepared import TrainingData
 from searchworker.training import Checkpoints, prepared_data, train_on
@@ -35,12 +36,12 @@ def build_version(build: ModelBuild) -> None:
     """Train, write the bundle, and store it with its version."""
     protocol, architecture = Protocol.from_json(build.search.protocol), Architecture.of(build.trial.architecture)
     interactions = dataset_interactions(build.search.dataset)
-    training = prepared_data(build, protocol).training
-    started = time.perf_counter()
     if build.planned_epochs is None:
-        graph, scorer, facts = _as_searched(build, architecture, training, protocol)
+        train = partial(_as_searched, build, architecture, prepared_data(build, protocol).training, protocol)
     else:
-        graph, scorer, facts = _on_everything(build, architecture, training.graph, interactions, protocol)
+        train = partial(_on_everything, build, architecture, interactions, protocol)
+    started = time.perf_counter()
+    graph, scorer, facts = train()
     seconds = time.perf_counter() - started
     with tempfile.TemporaryDirectory() as place:
         bundle.save(_trained(build, architecture, interactions, graph, scorer, facts), Path(place))
@@ -64,11 +65,11 @@ def _as_searched(
 
 
 def _on_everything(
-    build: ModelBuild, architecture: Architecture, searched: Graph, interactions: Interactions, protocol: Protocol
+    build: ModelBuild, architecture: Architecture, interactions: Interactions, protocol: Protocol
 ) -> tuple[Graph, EmbeddingScorer, Training]:
     """On all interactions, for the epochs that were chosen; begun again after a lost worker."""
-    features = [None if table is None else table.numpy() for table in (searched.user_features, searched.item_features)]
-    graph = build_graph(interactions, np.arange(len(interactions)), *features)
+    known = node_features(build.search, interactions)
+    graph = build_graph(interactions, np.arange(len(interactions)), known.user, known.item)
 
     def on_epoch(epoch: int) -> None:
         _report(build, epoch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,16 @@ from gnn.errors import SpaceError
 from gnn.plan import Constraints, SearchPlan
 from gnn.protocol import Protocol
 from gnn.text_features import pack_features, unpack_features
-from searchworker import features, training
+from searchworker import features, tasks, training
 from searchworker.prepared import PreparedCache
 from tests.planted_dataset import GROUPS, NEW, OLD, planted_dataset
 from tests.searchworker.searching import run_everything, start
 from tests.text_model import HAS_LIBRARY, HAS_MODEL, WITHOUT_MODEL, model_folder
-from webapp.enums import FileKind, RunState, SearchState
+from webapp.enums import FileKind, RunState, SearchState, TrainedOn
 from webapp.models import Blob, Dataset, Search
+from webapp.selectors.models import bundle_opened
 from webapp.services.dataset_removal import dataset_delete
+from webapp.services.models import model_register
 
 pytestmark = pytest.mark.django_db
 
@@ -56,6 +59,18 @@ def test_attributes_place_items_that_nobody_has_used_yet() -> None:
     assert run.trial.architecture["inputs"] == "features"
     baselines = [baseline.test_scores["recall@3"] for baseline in search.baselines.all()]
     assert run.test_scores["recall@3"] > max(baselines) + 0.3
+
+
+def test_a_model_trained_on_everything_reads_the_attributes_too(tmp_path: Path) -> None:
+    """Its architecture embeds nothing else of items, so that all of a group are more alike than any of two groups."""
+    search = run_everything(start_planted(planted_dataset("group"), space=FEATURES_ALONE, planned_trials=1))
+    version = model_register(owner=None, name="films", trial_id=search.trials.get().pk, trained_on=TrainedOn.ALL)
+    tasks.build_model(version.build.pk)
+    version.refresh_from_db()
+    model = bundle_opened(version, tmp_path).model
+    group = np.array([int(item.removeprefix("i")) % GROUPS for item in model.item_ids])
+    cosines, together = model.directions @ model.directions.T, group[:, None] == group
+    assert cosines[together].min() > cosines[~together].max()
 
 
 def test_without_attributes_ids_are_the_only_inputs_and_each_network_is_trained_once() -> None:
