@@ -44,16 +44,21 @@ class ChunkRefused(Exception):
         self.status = status
 
 
+def header_number(request: HttpRequest, name: str) -> int | None:
+    """A header that is a whole number from 0; None if it is missing or anything else."""
+    text = request.headers.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
 def chunk_read(request: HttpRequest, *, limit: int) -> bytes:
     """The body of a request that sends a chunk, which may have ``limit`` bytes.
 
     Raises:
         ChunkRefused: it has more, or did not arrive as announced.
     """
-    announced = request.headers.get("Content-Length", "")
-    if not (announced.isascii() and announced.isdigit() and len(announced) < 19):
+    length = header_number(request, "Content-Length")
+    if length is None:
         raise ChunkRefused(400, "Content-Length must be a whole number.")
-    length = int(announced)
     if length > limit:
         raise ChunkRefused(413, f"A chunk may have {limit} bytes, but this one has {length}.")
     try:

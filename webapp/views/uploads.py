@@ -16,7 +16,7 @@ from webapp.forms.datasets import UploadStartForm
 from webapp.models import Upload
 from webapp.services.errors import Conflict
 from webapp.services.uploads import CHUNK_BYTES, upload_append, upload_cancel, upload_finish, upload_start
-from webapp.uploads import ChunkRefused, chunk_read
+from webapp.uploads import ChunkRefused, chunk_read, header_number
 
 
 @require_POST
@@ -51,7 +51,7 @@ def upload_one(request: HttpRequest, upload_id: UUID) -> HttpResponse:
     upload = get_object_or_404(Upload.objects.select_related("blob"), pk=upload_id, owner=owner)
     if request.method != "PATCH":
         return _state(upload)
-    offset = _number(request.headers.get("Upload-Offset"))
+    offset = header_number(request, "Upload-Offset")
     if offset is None:
         return JsonResponse({"error": "Upload-Offset must be a whole number."}, status=400)
     try:
@@ -96,7 +96,3 @@ def _state(upload: Upload, *, status: int = 200) -> JsonResponse:
 
 def _user(request: HttpRequest) -> User:
     return cast(User, request.user)  # the middleware lets nobody else in
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 19 else None
