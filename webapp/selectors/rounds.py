@@ -10,7 +10,7 @@ from django.db.models import Aggregate, Count, F, FloatField, Min, QuerySet
 from django.db.models.functions import Now
 
 from gnn.plan import SearchPlan
-from webapp.enums import ENDED_RUN_STATES, IN_FLIGHT_RUN_STATES, ArmName, Ending, Failure, RunState, SearchState
+from webapp.enums import CUT_SHORT, ENDED_RUN_STATES, IN_FLIGHT_RUN_STATES, ArmName, Ending, Failure, RunState, SearchState
 from webapp.models import Arm, ArmPart, Search, Trial, TrialEpoch, TrialRung
 
 EARLIER_SEARCHES = 20
@@ -176,7 +176,7 @@ def trained_elsewhere(search: Search, arm: str, keys: Sequence[str]) -> dict[str
     One that failed on the second could have gone further, had its worker lived.
     """
     ended = Trial.objects.filter(search=search, key__in=keys, rung=0, state__in=(RunState.COMPLETED, RunState.FAILED), same_as=None)
-    whole = ended.exclude(failure__in=(Failure.LOST, Failure.ERROR)).exclude(ending__in=(Ending.MEDIAN, Ending.BUDGET, Ending.FAILED_LATER))
+    whole = ended.exclude(failure__in=(Failure.LOST, Failure.ERROR)).exclude(ending__in=(*CUT_SHORT, Ending.FAILED_LATER))
     return {trial.key: trial for trial in whole.exclude(arm=arm).order_by("number")}
 
 
