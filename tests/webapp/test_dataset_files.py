@@ -61,12 +61,12 @@ def test_two_columns_that_could_join_a_table_are_told(db: None, signed_in: Clien
     rows = b"".join(b"u%d,%d,i%d,5\n" % (at % 9, at % 13, at % 13) for at in range(80))
     draft = dataset_upload(owner=None, name="", filename="r.csv", file=bytes_file(b"user_id,item_idx,movie_id,rating\n" + rows))
     url = reverse("dataset_mapping", args=[draft.pk])
-    told = escape("'item_idx' could be the item as well as 'movie_id'")
+    told = escape("'movie_id' could be the item as well as 'item_idx'")
     assert told not in signed_in.get(url).content.decode()
     add(draft, MOVIES, FileKind.ITEM_ATTRIBUTES)
     assert told in signed_in.get(url).content.decode()
-    preview = FORMAT | {"role_0": "user", "role_1": "item", "role_3": "weight", "action": "preview"}
-    assert escape("'movie_id' could be the item as well as 'item_idx'") in signed_in.post(url, preview).content.decode()
+    preview = FORMAT | {"role_0": "user", "role_2": "item", "role_3": "weight", "action": "preview"}
+    assert escape("'item_idx' could be the item as well as 'movie_id'") in signed_in.post(url, preview).content.decode()
 
 
 def test_more_rows_of_the_same_shape_are_read_the_same_way(db: None) -> None:
