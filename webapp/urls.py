@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path, re_path
+from django.views.i18n import JavaScriptCatalog, set_language
 
 from webapp.views import (
     accounts,
+    compare,
     dataset_files,
     dataset_mapping,
     dataset_removal,
     datasets,
     health,
     home,
+    leaderboard,
     model_batches,
+    model_list,
     model_try,
     models,
     search_arms,
@@ -27,6 +32,8 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("login/", LoginView.as_view(template_name="accounts/login.html", redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("language/", login_not_required(set_language), name="set_language"),
+    path("language/scripts.js", login_not_required(JavaScriptCatalog.as_view()), name="script_texts"),
     path("welcome/<uid>/<token>/", accounts.welcome, name="welcome"),
     path("account/tokens/", tokens.token_list, name="tokens"),
     path("account/tokens/<int:token_id>/revoke/", tokens.token_remove, name="token_revoke"),
@@ -46,6 +53,7 @@ urlpatterns = [
     path("datasets/<int:dataset_id>/files/<int:file_id>/remove/", dataset_files.file_remove, name="dataset_file_remove"),
     path("datasets/<int:dataset_id>/cancel/", dataset_removal.dataset_stop, name="dataset_cancel"),
     path("datasets/<int:dataset_id>/delete/", dataset_removal.dataset_remove, name="dataset_delete"),
+    path("datasets/<int:dataset_id>/leaderboard/", leaderboard.dataset_leaderboard, name="dataset_leaderboard"),
     path("spaces/", spaces.space_list, name="spaces"),
     path("spaces/new/", spaces.space_new, name="space_new"),
     path("spaces/size/", spaces.space_size, name="space_size"),
@@ -55,6 +63,7 @@ urlpatterns = [
     path("searches/new/", searches.search_new, name="search_new"),
     path("searches/<int:search_id>/", searches.search_page, name="search"),
     path("searches/<int:search_id>/head/", searches.search_head, name="search_head"),
+    path("searches/<int:search_id>/leaderboard/", leaderboard.search_leaderboard, name="search_leaderboard"),
     path("searches/<int:search_id>/results/", searches.search_results, name="search_results"),
     path("searches/<int:search_id>/arms/", search_arms.search_arms, name="search_arms"),
     path("searches/<int:search_id>/controller/", search_arms.search_controller, name="search_controller"),
@@ -67,7 +76,7 @@ urlpatterns = [
     path("searches/<int:search_id>/enqueue/", search_changes.search_by_hand, name="search_enqueue"),
     re_path(r"^searches/(?P<search_id>[0-9]+)/(?P<action>pause|resume|stop|finish)/$", searches.search_action, name="search_action"),
     path("searches/<int:search_id>/trials/<int:number>/register/", models.register, name="model_register"),
-    path("models/", models.model_list, name="models"),
+    path("models/", model_list.model_list, name="models"),
     path("models/<slug:name>/", models.model_page, name="model"),
     path("models/<slug:name>/try/", model_try.try_page, name="model_try"),
     path("models/<slug:name>/roll-back/", models.roll_back, name="model_roll_back"),
