@@ -76,6 +76,7 @@ urlpatterns = [
     path("searches/<int:search_id>/enqueue/", search_changes.search_by_hand, name="search_enqueue"),
     re_path(r"^searches/(?P<search_id>[0-9]+)/(?P<action>pause|resume|stop|finish)/$", searches.search_action, name="search_action"),
     path("searches/<int:search_id>/trials/<int:number>/register/", models.register, name="model_register"),
+    path("compare/", compare.compare, name="compare"),
     path("models/", model_list.model_list, name="models"),
     path("models/<slug:name>/", models.model_page, name="model"),
     path("models/<slug:name>/try/", model_try.try_page, name="model_try"),
