@@ -36,6 +36,11 @@ def upload_limit_bytes() -> int:
     return settings.RECSMITH_UPLOAD_LIMIT_MB * 1_000_000
 
 
+def too_large(request: HttpRequest) -> bool:
+    """Whether a form came with more than a file may have, so that its file was dropped."""
+    return int(request.META.get("CONTENT_LENGTH") or 0) > upload_limit_bytes() + FORM_BYTES
+
+
 class ChunkRefused(Exception):
     """A chunk cannot be taken as it was sent; ``status`` is that of the answer."""
 

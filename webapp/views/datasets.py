@@ -20,7 +20,7 @@ from webapp.selectors.datasets import datasets_page
 from webapp.selectors.profile_changes import profile_changes
 from webapp.selectors.uploads import uploads_unfinished
 from webapp.services.datasets import dataset_upload
-from webapp.uploads import FORM_BYTES, upload_limit_bytes
+from webapp.uploads import too_large
 from webapp.views.paging import page_numbers, search_text
 
 
@@ -37,7 +37,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     form, status = UploadForm(), 200
     if request.method == "POST":
         form, status = UploadForm(request.POST, request.FILES), 422
-        if int(request.META.get("CONTENT_LENGTH") or 0) > upload_limit_bytes() + FORM_BYTES:
+        if too_large(request):
             form.errors["file"] = form.error_class(
                 [f"The file is larger than {settings.RECSMITH_UPLOAD_LIMIT_MB:,} MB, the limit of this server."]
             )

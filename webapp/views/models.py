@@ -24,8 +24,6 @@ from webapp.models import Model, ModelVersion, Trial
 from webapp.selectors.models import (
     VersionRow,
     before_promotion,
-    model_rows,
-    models_page,
     registrable_runs,
     version_of,
     versions_of,
@@ -35,19 +33,9 @@ from webapp.selectors.trials import decision_rows
 from webapp.services.errors import Conflict
 from webapp.services.models import model_archive, model_promote, model_register, model_roll_back
 from webapp.templatetags.display import mean_sd
-from webapp.views.paging import page_numbers, search_text
 
 THIS = "This architecture"
 """Beside the baselines."""
-
-
-@require_safe
-def model_list(request: HttpRequest) -> HttpResponse:
-    text = search_text(request)
-    page = models_page(text=text, page=request.GET.get("page", 1))
-    return render(
-        request, "models/list.html", {"page": page, "rows": model_rows(list(page)), "page_numbers": page_numbers(page), "q": text}
-    )
 
 
 @require_safe
