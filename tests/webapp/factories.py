@@ -13,14 +13,20 @@ from django.db.models.functions import Now
 from gnn.catalogue import preset_space
 from gnn.plan import SearchPlan
 from gnn.protocol import Protocol
+from gnn.space import SearchSpace
 from webapp.enums import DatasetState, RunState, SearchState
-from webapp.models import Baseline, Dataset, FinalistRun, Search, Trial, TrialEpoch, Worker
+from webapp.models import Baseline, Dataset, FinalistRun, Search, Space, Trial, TrialEpoch, Worker
+from webapp.services.spaces import space_create
 
 _numbers = itertools.count(1)
 
 
 def make_dataset(**fields: Any) -> Dataset:
     return Dataset.objects.create(**{"name": "Toy", "state": DatasetState.READY, "filename": "toy.csv", "source_blob": "x"} | fields)
+
+
+def make_space(space: SearchSpace | None = None, *, name: str = "A space") -> Space:
+    return space_create(owner=None, name=name, space=space or preset_space("demo"))
 
 
 def make_search(*, protocol: Protocol | None = None, **fields: Any) -> Search:

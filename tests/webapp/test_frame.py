@@ -13,13 +13,12 @@ from django.test import Client
 from django.urls import get_resolver, reverse
 from django.urls.resolvers import URLPattern
 
-from tests.webapp.factories import make_search, make_trials, make_worker
+from tests.webapp.factories import make_search, make_space, make_trials, make_worker
 from webapp.enums import DatasetState, RunState, SearchState
-from webapp.models import Space
 from webapp.templatetags.display import STATE_LOOKS, duration, mean_sd, score, thousands
 
 ROOT = Path(__file__).parents[2]
-OPEN_TO_ALL = {"login", "logout", "welcome", "healthz"}
+OPEN_TO_ALL = {"login", "logout", "welcome", "healthz", "set_language", "script_texts"}
 
 
 def test_home_without_anything_teaches_the_first_steps(signed_in: Client) -> None:
@@ -39,7 +38,7 @@ def test_home_with_searches_shows_them_and_no_lesson(signed_in: Client) -> None:
 
 def test_every_page_but_the_doors_asks_for_a_login(client: Client, db: None) -> None:
     trial = make_trials(make_search(), [0.2])[0]
-    space = Space.objects.create(name="S", document=trial.search.space)
+    space = make_space(name="S")
     known = {
         "search_id": trial.search_id,
         "number": trial.number,

@@ -17,8 +17,9 @@ from gnn.catalogue import build_space, preset_space
 from gnn.catalogue.inputs import offers_features
 from tests.planted_dataset import planted_dataset
 from tests.toy_dataset import toy_dataset
+from tests.webapp.factories import make_space
 from webapp.embedded import BASE_DIR
-from webapp.models import Dataset, Search, Space
+from webapp.models import Dataset, Search
 
 LINE = "Attributes give 18 numbers of each item and 4 numbers of each user."
 
@@ -74,8 +75,7 @@ def test_what_cannot_be_embedded_is_told_at_its_field(signed_in: Client) -> None
     form = post_new(signed_in, toy_dataset(), split="ratio", text_model="mini").context["form"]
     assert "has no item attribute that is free text" in form.errors["text_model"][0]
     assert not form.plan_errors, "its field is not among the folded ones"
-    Space.objects.create(name="only", document=build_space({"inputs": ("features",), "layers": (1, 2)}).to_json())
-    chosen = f"saved:{Space.objects.get().pk}"
+    chosen = f"saved:{make_space(build_space({'inputs': ('features',), 'layers': (1, 2)})).pk}"
     form = post_new(signed_in, toy_dataset(), split="ratio", space_source=chosen).context["form"]
     assert "add a table of item or user attributes" in form.errors["space_source"][0]
     form = post_new(signed_in, planted_dataset("plot"), space_source=chosen).context["form"]

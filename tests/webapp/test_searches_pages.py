@@ -18,12 +18,13 @@ from tests.webapp.factories import (
     make_dataset,
     make_finalist,
     make_search,
+    make_space,
     make_trial,
     make_trials,
     make_worker,
 )
 from webapp.enums import DatasetState, SearchState
-from webapp.models import Baseline, Search, Space
+from webapp.models import Baseline, Search
 from webapp.queue import ADVANCE_SEARCH, RUN_BASELINE, app
 
 
@@ -90,9 +91,11 @@ def test_each_form_has_a_token_of_its_own(signed_in: Client) -> None:
 
 
 def test_a_saved_space_can_be_searched(signed_in: Client) -> None:
-    space = Space.objects.create(name="Mine", document=build_space({"node_dim": (16, 32)}).to_json())
+    held = build_space({"node_dim": (16, 32)})
+    space = make_space(held, name="Mine")
     signed_in.post(reverse("search_new"), form_data(signed_in, dataset=make_dataset().pk, space_source=f"saved:{space.pk}"))
-    assert Search.objects.get().space == space.document
+    search = Search.objects.get()
+    assert (search.space, search.space_version) == (held.to_json(), space.versions.get())
 
 
 def test_only_ready_datasets_are_offered(signed_in: Client) -> None:

@@ -10,8 +10,9 @@ from django.urls import reverse
 from gnn.catalogue import PRESETS, build_space, preset_space
 from gnn.errors import SpaceError
 from gnn.space import SearchSpace
+from tests.webapp.factories import make_space
 from webapp.forms.spaces import SpaceForm, presets, ticked_by
-from webapp.models import Space
+from webapp.models import Space, SpaceVersion
 from webapp.services.spaces import space_create, space_update
 
 SMALL: dict[str, Any] = {
@@ -50,7 +51,7 @@ def test_a_preset_is_a_starting_point_that_saves_as_itself(name: str, signed_in:
     form = signed_in.get(reverse("space_new"), {"preset": name}).context["form"]
     data = {key: value for key, value in form.initial.items() if key != "document"} | {"name": f"my {name}"}
     assert signed_in.post(reverse("space_new"), data).status_code == 302
-    assert SearchSpace.from_json(Space.objects.get().document).to_json() == preset_space(name).to_json()
+    assert SearchSpace.from_json(SpaceVersion.objects.get().document).to_json() == preset_space(name).to_json()
 
 
 def test_the_size_follows_the_ticks(signed_in: Client) -> None:
@@ -77,7 +78,7 @@ def test_errors_are_shown_at_the_decision_that_caused_them(signed_in: Client) ->
 
 def test_other_values_join_the_ticked_ones_in_order(signed_in: Client) -> None:
     signed_in.post(reverse("space_new"), SMALL | {"node_dim_more": "24, 8 16"})
-    decisions = {decision["name"]: decision["choices"] for decision in Space.objects.get().document["decisions"]}
+    decisions = {decision["name"]: decision["choices"] for decision in SpaceVersion.objects.get().document["decisions"]}
     assert decisions["node_dim"] == [8, 16, 24, 32]
     form = signed_in.get(reverse("space", args=[Space.objects.get().pk])).context["form"]
     card = next(card for card in form.cards if card.entry.name == "node_dim")
@@ -122,7 +123,7 @@ def test_a_saved_space_can_be_changed_copied_and_deleted(signed_in: Client) -> N
     assert space.owner is not None and space.owner.username == "ada"
     signed_in.post(reverse("space", args=[space.pk]), SMALL | {"name": "Smaller", "node_dim": ["16"]})
     space.refresh_from_db()
-    assert (space.name, SearchSpace.from_json(space.document).size) == ("Smaller", SMALL_SIZE // 2)
+    assert (space.name, SearchSpace.from_json(space.versions.latest("number").document).size) == ("Smaller", SMALL_SIZE // 2)
     form = signed_in.get(reverse("space_new"), {"copy": space.pk}).context["form"]
     assert form.initial["node_dim"] == ["16"]
     assert not form.initial["name"]
@@ -134,7 +135,7 @@ def test_a_saved_space_can_be_changed_copied_and_deleted(signed_in: Client) -> N
 def test_json_is_imported_and_its_errors_name_the_place(signed_in: Client) -> None:
     document = build_space({"layers": (1, 2), "operator": ("gcn",)}).to_json()
     signed_in.post(reverse("space_new"), {"name": "Imported", "source": "text", "document": json.dumps(document)})
-    assert Space.objects.get(name="Imported").document == document
+    assert SpaceVersion.objects.get(space__name="Imported").document == document
     form = SpaceForm({"name": "x", "source": "text", "document": '{"schema": 1,\n "decisions": [}'})
     assert not form.is_valid()
     assert form.errors["document"] == ["Not JSON at line 2, column 16: Expecting value."]
@@ -149,7 +150,7 @@ def test_conditions_that_ticks_cannot_say_are_edited_as_json(signed_in: Client) 
         "decisions": [{"name": "node_dim", "choices": [16, 32]}, {"name": "dropout", "choices": [0.1], "when": {"node_dim": [32]}}],
     }
     assert ticked_by(SearchSpace.from_json(document)) is None
-    space = Space.objects.create(name="Conditional", document=document)
+    space = make_space(SearchSpace.from_json(document), name="Conditional")
     form = signed_in.get(reverse("space", args=[space.pk])).context["form"]
     assert form.initial["source"] == "text"
     assert SearchSpace.from_text(form.initial["document"]).to_json() == document

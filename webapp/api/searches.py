@@ -29,7 +29,7 @@ from webapp.api.search_schemas import (
     SearchStart,
     search_shown,
 )
-from webapp.models import Dataset, Search, Space
+from webapp.models import Dataset, Search, Space, SpaceVersion
 from webapp.selectors.arms import arms_at_work, rung_rows
 from webapp.selectors.searches import (
     Progress,
@@ -84,7 +84,8 @@ def search_list(request: HttpRequest, query: Query[SearchQuery]) -> Any:
 def search_new(request: HttpRequest, body: SearchStart, idempotency_key: Key = None) -> Any:
     """Send an `Idempotency-Key` of your own making: the same request again, after a lost answer, gives the search it started."""
     dataset = named(Dataset.objects, "dataset", pk=body.dataset)
-    return _started(request, body, dataset, _space(body), idempotency_key)
+    space, version = _space(body)
+    return _started(request, body, dataset, space, idempotency_key, version)
 
 
 @router.post("/{int:search_id}/clone", response={201: SearchDetail}, auth=write, summary="Start a search like another")
@@ -94,7 +95,7 @@ def search_clone(request: HttpRequest, search_id: int, body: SearchChoices, idem
     names = ("name", "controller", "planned_trials", "workers", "seed", "protocol", "plan")
     before = {name: getattr(search, name) for name in names}
     choices = SearchChoices.model_validate(before | body.model_dump(mode="json", exclude_unset=True))
-    return _started(request, choices, search.dataset, SearchSpace.from_json(search.space), idempotency_key)
+    return _started(request, choices, search.dataset, SearchSpace.from_json(search.space), idempotency_key, search.space_version)
 
 
 @router.get("/{int:search_id}", response=SearchDetail, summary="Get a search")
@@ -164,15 +165,19 @@ def _acted(search_id: int, act: Callable[..., Search]) -> dict[str, Any]:
     return _detail(search_at(search_id))
 
 
-def _space(body: SearchStart) -> SearchSpace:
+def _space(body: SearchStart) -> tuple[SearchSpace, SpaceVersion | None]:
+    """The space, and the version of the saved one that it is."""
     if body.preset is not None:
-        return preset_space(body.preset)
+        return preset_space(body.preset), None
     if body.space is not None:
-        return SearchSpace.from_json(named(Space.objects, "space", pk=body.space).document)
-    return SearchSpace.from_json(body.document)
+        version = named(Space.objects, "space", pk=body.space).versions.latest("number")
+        return SearchSpace.from_json(version.document), version
+    return SearchSpace.from_json(body.document), None
 
 
-def _started(request: HttpRequest, choices: SearchChoices, dataset: Dataset, space: SearchSpace, key: str | None) -> Status[Any]:
+def _started(
+    request: HttpRequest, choices: SearchChoices, dataset: Dataset, space: SearchSpace, key: str | None, version: SpaceVersion | None
+) -> Status[Any]:
     owner = owner_of(request)
     search = search_start(
         owner=owner,
@@ -186,5 +191,6 @@ def _started(request: HttpRequest, choices: SearchChoices, dataset: Dataset, spa
         seed=choices.seed,
         start_token=uuid.uuid4() if key is None else uuid.uuid5(START_TOKENS, f"{owner.pk}:{key}"),
         plan=choices.plan or SearchPlan.usual(choices.protocol.max_epochs),
+        space_version=version,
     )
     return Status(201, _detail(search_at(search.pk)))

@@ -15,8 +15,8 @@ from gnn.space import SearchSpace
 from webapp.api.auth import authorised, owner_of
 from webapp.api.fields import Document, Name, Text
 from webapp.api.paging import Page, PageQuery, page_of
-from webapp.models import Space
-from webapp.selectors.spaces import space_rows, spaces_listed
+from webapp.models import Space, SpaceVersion
+from webapp.selectors.spaces import space_rows, spaces_listed, versions_listed
 from webapp.services.spaces import space_create, space_delete, space_update
 
 router = Router(auth=authorised("read"), tags=["Search spaces"])
@@ -45,11 +45,23 @@ class SpaceOut(SizeOut):
     id: int
     name: str
     owner: str | None
+    version: int = Field(description="The newest; saving another document makes the next.")
     created_at: datetime
     updated_at: datetime
 
 
 class SpaceDetail(SpaceOut):
+    document: Document
+
+
+class VersionOut(Schema):
+    number: int
+    author: str | None
+    created_at: datetime
+    searches: int = Field(description="Searches that began with it.")
+
+
+class VersionDetail(VersionOut):
     document: Document
 
 
@@ -60,8 +72,14 @@ class PresetOut(SizeOut):
 
 def _shown(space: Space) -> dict[str, Any]:
     [row] = space_rows([space])
-    plain = {name: getattr(space, name) for name in ("id", "name", "created_at", "updated_at", "document")}
-    return plain | {"owner": space.owner.username if space.owner else None, "size": row.size, "decisions": row.decisions}
+    plain = {name: getattr(space, name) for name in ("id", "name", "created_at", "updated_at")}
+    held = {"version": row.version.number, "document": row.version.document, "size": row.size, "decisions": row.decisions}
+    return plain | held | {"owner": space.owner.username if space.owner else None}
+
+
+def _version_shown(version: SpaceVersion) -> dict[str, Any]:
+    plain = {name: getattr(version, name) for name in ("number", "created_at")}
+    return plain | {"author": version.author.username if version.author else None, "searches": version.started}  # type: ignore[attr-defined]
 
 
 def _preset(name: str) -> dict[str, Any]:
@@ -107,11 +125,24 @@ def space_get(request: HttpRequest, space_id: int) -> Any:
     return _shown(get_object_or_404(spaces_listed(), pk=space_id))
 
 
+@router.get("/{int:space_id}/versions", response=list[VersionOut], summary="List the versions of a space")
+def version_list(request: HttpRequest, space_id: int) -> Any:
+    """The newest first, at most 100."""
+    return [_version_shown(version) for version in versions_listed(get_object_or_404(Space, pk=space_id).pk)[:100]]
+
+
+@router.get("/{int:space_id}/versions/{int:number}", response=VersionDetail, summary="Get a version of a space")
+def version_get(request: HttpRequest, space_id: int, number: int) -> Any:
+    version = get_object_or_404(versions_listed(space_id), number=number)
+    return _version_shown(version) | {"document": version.document}
+
+
 @router.put("/{int:space_id}", response=SpaceDetail, auth=write, summary="Change a space")
 def space_change(request: HttpRequest, space_id: int, body: SpaceIn) -> Any:
-    """Searches that ran with it keep their copy."""
+    """Another document is saved as a new version; searches that ran with it keep theirs."""
     get_object_or_404(Space, pk=space_id)
-    return _shown(space_update(space_id=space_id, name=body.name, space=SearchSpace.from_json(body.document)))
+    space = SearchSpace.from_json(body.document)
+    return _shown(space_update(space_id=space_id, name=body.name, space=space, author=owner_of(request)))
 
 
 @router.delete("/{int:space_id}", response={204: None}, auth=write, summary="Delete a space")

@@ -12,10 +12,10 @@ from gnn.protocol import METRIC_NAMES, Protocol
 from gnn.space import SearchSpace
 from webapp.enums import DatasetState
 from webapp.forms.search_plan import PlanForm, plan_initial
-from webapp.models import Dataset, Search, Space
+from webapp.models import Dataset, Search, SpaceVersion
 from webapp.selectors.rounds import plan_of
 from webapp.selectors.searches import CONTROLLER_LABELS, METRIC_LABELS
-from webapp.selectors.spaces import space_choices
+from webapp.selectors.spaces import space_choices, space_version
 from webapp.services.searches import CONTROLLER_NAMES, MAX_TRIALS, MAX_WORKERS
 
 SPLITS = [
@@ -83,6 +83,7 @@ class SearchForm(PlanForm):
     )
 
     space: SearchSpace | None = None
+    space_version: SpaceVersion | None = None
     protocol: Protocol | None = None
     plan: SearchPlan | None = None
 
@@ -91,14 +92,10 @@ class SearchForm(PlanForm):
         datasets = self.fields["dataset"]
         assert isinstance(datasets, forms.ModelChoiceField)
         datasets.queryset = Dataset.objects.filter(state=DatasetState.READY).order_by("-id")
+        chosen = str(self.data.get("space_source") or self.initial.get("space_source") or "preset:demo")
         sources = self.fields["space_source"]
         assert isinstance(sources, forms.ChoiceField)
-        saved = [(f"saved:{space.pk}", space.name) for space in space_choices()]
-        presets = [(f"preset:{name}", name) for name in PRESETS]
-        sources.choices = [("Presets", presets), *([("Saved spaces", saved)] if saved else [])]
-        cloned = _space_of_search(str(self.data.get("space_source") or self.initial.get("space_source") or ""))
-        if cloned is not None:
-            sources.choices = [*sources.choices, ("Earlier searches", [(f"search:{cloned}", f"the space of search {cloned}")])]
+        sources.choices = space_sources(chosen)
         for name, value in (("start_token", uuid.uuid4()), ("space_source", "preset:demo")):
             self.initial.setdefault(name, value)
 
@@ -119,9 +116,12 @@ class SearchForm(PlanForm):
             if kind == "preset":
                 self.space = preset_space(which)
             elif kind == "search":
-                self.space = SearchSpace.from_json(Search.objects.values_list("space", flat=True).get(pk=which))
+                search = Search.objects.select_related("space_version").get(pk=which)
+                self.space, self.space_version = SearchSpace.from_json(search.space), search.space_version
             else:
-                self.space = SearchSpace.from_json(Space.objects.values_list("document", flat=True).get(pk=which))
+                self.space_version = _version_named(which)
+                assert self.space_version is not None, "it is one of the choices"
+                self.space = SearchSpace.from_json(self.space_version.document)
         except SpaceError as error:
             raise forms.ValidationError(str(error)) from error
         return source
@@ -169,12 +169,36 @@ class SearchForm(PlanForm):
             self.add_error("space_source" if error.field else None, str(error))
 
 
-def _space_of_search(source: str) -> int | None:
-    """The search that ``source`` takes its space from, if there is one."""
-    kind, _, which = source.partition(":")
-    if kind != "search" or not which.isascii() or not which.isdecimal():
+def space_sources(chosen: str = "") -> list[tuple[str, list[tuple[str, str]]]]:
+    """Where a space may come from, grouped: presets, saved spaces, and what ``chosen`` names besides.
+
+    ``saved:ID`` is the newest version of a saved space, ``saved:ID:NUMBER`` any of its versions, and ``search:ID`` the space of a search.
+    """
+    saved = [(f"saved:{version.space_id}:{version.number}", _version_label(version)) for version in space_choices()]
+    groups = [("Presets", [(f"preset:{name}", name) for name in PRESETS]), ("Saved spaces", saved)]
+    kind, _, which = chosen.partition(":")
+    if kind == "saved" and chosen not in dict(saved) and (version := _version_named(which)) is not None:
+        groups[1][1].append((chosen, _version_label(version)))
+    if kind == "search" and (search := _number(which)) is not None and Search.objects.filter(pk=search).exists():
+        groups.append(("Earlier searches", [(chosen, f"the space of search {search}")]))
+    return [(label, choices) for label, choices in groups if choices]
+
+
+def _version_named(which: str) -> SpaceVersion | None:
+    """The version of a saved space that ``ID`` or ``ID:NUMBER`` is."""
+    space_id, colon, number = which.partition(":")
+    if _number(space_id) is None or (colon and _number(number) is None):
         return None
-    return Search.objects.filter(pk=which).values_list("pk", flat=True).first()
+    return space_version(int(space_id), int(number) if colon else None)
+
+
+def _version_label(version: SpaceVersion) -> str:
+    return f"{version.space.name}, version {version.number}"
+
+
+def _number(text: str) -> int | None:
+    """A number that an id may be."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
 
 
 def protocol_words(protocol: Protocol) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from webapp.models.models import Model, ModelBuild, ModelVersion, Promotion
 from webapp.models.previews import PreparationPreview
 from webapp.models.runs import Baseline, FinalistRun, LeasedRun
 from webapp.models.searches import Arm, ArmPart, ControllerReport, Search
-from webapp.models.spaces import Space
+from webapp.models.spaces import Space, SpaceVersion
 from webapp.models.tokens import ApiToken
 from webapp.models.trials import Trial, TrialEpoch, TrialRung
 from webapp.models.uploads import Upload
@@ -35,6 +35,7 @@ __all__ = [
     "Promotion",
     "Search",
     "Space",
+    "SpaceVersion",
     "Trial",
     "TrialEpoch",
     "TrialRung",

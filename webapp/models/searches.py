@@ -5,6 +5,7 @@ from django.db import models
 
 from webapp.enums import ArmName, SearchState
 from webapp.models.datasets import Dataset
+from webapp.models.spaces import SpaceVersion
 
 
 class Search(models.Model):
@@ -14,6 +15,8 @@ class Search(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="searches")
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="searches")
     space = models.JSONField()
+    space_version = models.ForeignKey(SpaceVersion, null=True, on_delete=models.SET_NULL, related_name="searches")
+    """The saved space that ``space`` was taken from, where it was."""
     protocol = models.JSONField()
     controller = models.CharField(max_length=32)
     planned_trials = models.PositiveIntegerField()

@@ -5,11 +5,10 @@ from django.db import models
 
 
 class Space(models.Model):
-    """A saved search space, written as ``gnn.space.SearchSpace`` JSON."""
+    """A saved search space: a name, and the versions of what it holds."""
 
     name = models.CharField(max_length=200, unique=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="spaces")
-    document = models.JSONField()
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -18,3 +17,21 @@ class Space(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SpaceVersion(models.Model):
+    """What a saved space held from one save to the next, written as ``gnn.space.SearchSpace`` JSON; immutable."""
+
+    space = models.ForeignKey(Space, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    """Counted from 1; the highest is the one that lists and forms offer."""
+    document = models.JSONField()
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["space", "number"], name="space_version_number")]
+        ordering = ["-number"]
+
+    def __str__(self) -> str:
+        return f"version {self.number} of space {self.space_id}"

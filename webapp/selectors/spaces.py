@@ -4,15 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from gnn.space import SearchSpace
-from webapp.models import Space
+from webapp.models import Space, SpaceVersion
 
 
 @dataclass(frozen=True)
 class SpaceRow:
+    """A saved space with its newest version."""
+
     space: Space
+    version: SpaceVersion
     size: int
     decisions: int
 
@@ -28,13 +31,33 @@ def spaces_page(*, text: str = "", page: int | str = 1, size: int = 25) -> Page[
 
 
 def space_rows(spaces: Iterable[Space]) -> list[SpaceRow]:
+    listed = list(spaces)
+    newest = {version.space_id: version for version in _newest().filter(space__in=listed)}
     rows = []
-    for space in spaces:
-        parsed = SearchSpace.from_json(space.document)
-        rows.append(SpaceRow(space, parsed.size, len(parsed.specs)))
+    for space in listed:
+        parsed = SearchSpace.from_json(newest[space.pk].document)
+        rows.append(SpaceRow(space, newest[space.pk], parsed.size, len(parsed.specs)))
     return rows
 
 
-def space_choices(*, limit: int = 500) -> list[Space]:
-    """Saved spaces by name, for a form."""
-    return list(Space.objects.order_by("name")[:limit])
+def space_choices(*, limit: int = 500) -> list[SpaceVersion]:
+    """The newest version of each saved space, without what it holds, by name; for a form."""
+    newest = _newest().values("pk")
+    return list(SpaceVersion.objects.filter(pk__in=newest).select_related("space").defer("document").order_by("space__name")[:limit])
+
+
+def space_version(space_id: int, number: int | None = None) -> SpaceVersion | None:
+    """A version of a saved space, the newest without a ``number``; None where there is none."""
+    versions = SpaceVersion.objects.filter(space_id=space_id).select_related("space")
+    return versions.order_by("-number").first() if number is None else versions.filter(number=number).first()
+
+
+def versions_listed(space_id: int) -> QuerySet[SpaceVersion]:
+    """Versions of a saved space, the newest first, with their authors and how many searches ``started`` with each."""
+    versions = SpaceVersion.objects.filter(space_id=space_id).select_related("author")
+    return versions.annotate(started=Count("searches")).order_by("-number")
+
+
+def _newest() -> QuerySet[SpaceVersion]:
+    """The newest version of each space."""
+    return SpaceVersion.objects.order_by("space_id", "-number").distinct("space_id")

@@ -29,7 +29,7 @@ from webapp.enums import (
     RunState,
     SearchState,
 )
-from webapp.models import Arm, Baseline, Dataset, FinalistRun, Search, Trial
+from webapp.models import Arm, Baseline, Dataset, FinalistRun, Search, SpaceVersion, Trial
 from webapp.queue import ADVANCE_SEARCH, RUN_BASELINE, RUN_TRIAL, enqueue_on_commit
 from webapp.selectors.dataset_attributes import dataset_described
 from webapp.selectors.rounds import last_number, plan_of
@@ -66,10 +66,11 @@ def search_start(
     seed: int,
     start_token: UUID,
     plan: SearchPlan | None = None,
+    space_version: SpaceVersion | None = None,
 ) -> Search:
     """Freeze everything into a Search, queue its baselines, and wake the controller.
 
-    Every arm may propose ``planned_trials``; without a ``plan`` it is ``SearchPlan()``.
+    Every arm may propose ``planned_trials``; without a ``plan`` it is ``SearchPlan()``. ``space_version`` notes where ``space`` was saved.
 
     Pressing Start twice with the same ``start_token`` gives the same search.
 
@@ -115,7 +116,7 @@ def search_start(
     }
     try:
         with transaction.atomic():
-            search = Search.objects.create(owner=owner, start_token=start_token, **frozen)
+            search = Search.objects.create(owner=owner, start_token=start_token, space_version=space_version, **frozen)
             names = [ArmName.CONTROLLER, ArmName.MANUAL, *([ArmName.RANDOM] if plan.random_arm else [])]
             Arm.objects.bulk_create([Arm(search=search, name=arm) for arm in names])
             for baseline_name in BASELINES:

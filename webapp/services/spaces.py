@@ -6,11 +6,12 @@ from django.db import IntegrityError, transaction
 from gnn.catalogue import check_trainable
 from gnn.errors import SpaceError
 from gnn.space import SearchSpace
-from webapp.models import Space
+from webapp.models import Space, SpaceVersion
+from webapp.services.errors import Conflict
 
 
 def space_create(*, owner: User | None, name: str, space: SearchSpace) -> Space:
-    """Save a space under a name of its own.
+    """Save a space under a name of its own, as its version 1.
 
     Raises:
         SpaceError: the engine cannot train it, or the name is taken (``field`` is "name").
@@ -18,31 +19,43 @@ def space_create(*, owner: User | None, name: str, space: SearchSpace) -> Space:
     check_trainable(space)
     try:
         with transaction.atomic():
-            return Space.objects.create(owner=owner, name=name, document=space.to_json())
+            saved = Space.objects.create(owner=owner, name=name)
+            SpaceVersion.objects.create(space=saved, number=1, document=space.to_json(), author=owner)
+            return saved
     except IntegrityError as error:
         raise _name_taken(name) from error
 
 
-def space_update(*, space_id: int, name: str, space: SearchSpace) -> Space:
-    """Change a saved space; searches keep the copy they froze when they started.
+def space_update(*, space_id: int, name: str, space: SearchSpace, author: User | None = None, seen: int | None = None) -> Space:
+    """Rename a saved space, and save what it holds as a new version where that has changed.
+
+    ``seen`` is the version that the person changed, so that nobody's version is passed over unread.
 
     Raises:
         SpaceError: as for ``space_create``.
+        Conflict: a version newer than ``seen`` was saved meanwhile.
     """
     check_trainable(space)
+    document = space.to_json()
     try:
         with transaction.atomic():
             saved = Space.objects.select_for_update().get(pk=space_id)
+            newest = saved.versions.latest("number")
+            if document != newest.document:
+                if seen is not None and seen != newest.number:
+                    raise Conflict(
+                        f"Version {newest.number} of space '{saved.name}' was saved meanwhile; this page began from version {seen}."
+                    )
+                SpaceVersion.objects.create(space=saved, number=newest.number + 1, document=document, author=author)
             saved.name = name
-            saved.document = space.to_json()
-            saved.save(update_fields=["name", "document", "updated_at"])
+            saved.save(update_fields=["name", "updated_at"])
             return saved
     except IntegrityError as error:
         raise _name_taken(name) from error
 
 
 def space_delete(*, space_id: int) -> None:
-    """Forget a saved space; searches that used it keep their copy."""
+    """Forget a saved space with its versions; searches that used one keep their copy."""
     Space.objects.filter(pk=space_id).delete()
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -10,7 +10,7 @@ from gnn.errors import SpaceError
 from gnn.space import SearchSpace
 from webapp.forms.spaces import SpaceForm, presets, space_text
 from webapp.models import Space
-from webapp.selectors.spaces import space_rows, spaces_page
+from webapp.selectors.spaces import space_rows, space_version, spaces_page
 from webapp.services.spaces import space_create, space_delete, space_update
 from webapp.views.paging import page_numbers, search_text
 
@@ -39,7 +39,9 @@ def space_new(request: HttpRequest) -> HttpResponse:
                 messages.success(request, f"Space '{space.name}' is saved.")
                 return redirect("spaces")
     elif request.GET.get("copy", "").isdecimal():
-        copied = get_object_or_404(Space, pk=int(request.GET["copy"][:18]))
+        copied = space_version(int(request.GET["copy"][:18]))
+        if copied is None:
+            raise Http404("There is no such space.")
         form = SpaceForm.showing(SearchSpace.from_json(copied.document))
     else:
         preset = request.GET.get("preset", "")
@@ -61,7 +63,7 @@ def space_edit(request: HttpRequest, space_id: int) -> HttpResponse:
                 messages.success(request, f"Space '{form.cleaned_data['name']}' is saved. Searches that ran with it keep their copy.")
                 return redirect("spaces")
     else:
-        form = SpaceForm.showing(SearchSpace.from_json(space.document), name=space.name)
+        form = SpaceForm.showing(SearchSpace.from_json(space.versions.latest("number").document), name=space.name)
     return render(request, "spaces/edit.html", {"form": form, "space": space, "presets": presets()})
 
 

@@ -17,7 +17,7 @@ from gnn.protocol import METRIC_NAMES, SPLIT_KINDS, Protocol
 from gnn.space import SearchSpace
 from webapp.management.terminal import leaderboard_print, result_check, result_document, search_follow, search_leave
 from webapp.management.workforce import workers_ensured
-from webapp.models import Dataset, Search, Space
+from webapp.models import Dataset, Search, Space, SpaceVersion
 from webapp.selectors.searches import leaderboard
 from webapp.services.errors import Conflict
 from webapp.services.searches import CONTROLLER_NAMES, search_resume, search_start
@@ -87,11 +87,13 @@ def _started(options: dict[str, Any]) -> Search:
     given = {name: options[name] for name in ("metric", "k", "split", "folds", "fold", "max_epochs") if options[name] is not None}
     try:
         protocol = Protocol.from_json(given)
+        space, version = space_named(options["space"])
         return search_start(
             owner=dataset.owner,
             name=options["name"] or f"{dataset.name}, {options['controller']}, {options['trials']} trials",
             dataset=dataset,
-            space=space_named(options["space"]),
+            space=space,
+            space_version=version,
             protocol=protocol,
             plan=_plan(options, protocol),
             controller=options["controller"],
@@ -143,19 +145,20 @@ def _resumed(search_id: int) -> Search:
         raise CommandError(str(error)) from error
 
 
-def space_named(name: str) -> SearchSpace:
-    """A preset, a saved space, or the space in a JSON file, in this order.
+def space_named(name: str) -> tuple[SearchSpace, SpaceVersion | None]:
+    """A preset, the newest version of a saved space, or the space in a JSON file, in this order.
 
     Raises:
         CommandError: there is none of that name.
         SpaceError: the file is not a search space.
     """
     if name in PRESETS:
-        return preset_space(name)
+        return preset_space(name), None
     saved = Space.objects.filter(name=name).first()
     if saved is not None:
-        return SearchSpace.from_json(saved.document)
+        version = saved.versions.latest("number")
+        return SearchSpace.from_json(version.document), version
     try:
-        return SearchSpace.from_text(Path(name).read_text())
+        return SearchSpace.from_text(Path(name).read_text()), None
     except (OSError, ValueError) as error:  # ValueError: bytes that are no text
         raise CommandError(f"There is no preset, saved space or readable file {name!r}; presets are {', '.join(PRESETS)}.") from error
