@@ -18,7 +18,7 @@ from searchworker.celery import app, device_name, draining
 from searchworker.ownership import Abandoned, ownership
 from searchworker.prepared import PreparedData
 from searchworker.training import Checkpoints, prepared_data, train_on, train_trial
-from searchworker.trial import run_reference, score_on_test, train_architecture
+from searchworker.trial import run_reference, score_on_test, sliced_on_test, train_architecture
 from webapp import queue
 from webapp.enums import SearchState
 from webapp.models import Baseline, FinalistRun, ModelBuild, Search, Trial
@@ -83,6 +83,8 @@ def run_baseline(self: Task, baseline_id: int) -> None:
             valid_scores=fitted.valid.values,
             test_scores=fitted.test.values,
             test_users=_per_user(fitted.test, protocol.objective),
+            valid_slices=fitted.valid_slices,
+            test_slices=fitted.test_slices,
             train_seconds=fitted.seconds,
         )
 
@@ -111,6 +113,7 @@ def run_finalist(self: Task, run_id: int) -> None:
             valid_scores=trained.scores.values,
             test_scores=test.values,
             test_users=_per_user(test, protocol.objective),
+            test_slices=sliced_on_test(trained.scorer, test, data, protocol),
             epochs=trained.epochs,
             best_epoch=trained.best_epoch,
             train_seconds=trained.seconds,

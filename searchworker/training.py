@@ -25,7 +25,7 @@ from searchworker.ownership import Abandoned, GivenBack
 from searchworker.prepared import PreparedCache, PreparedData
 from searchworker.reward import validation_measures
 from searchworker.rungs import Rung
-from searchworker.trial import Trained, train_architecture
+from searchworker.trial import Trained, sliced, train_architecture
 from webapp.enums import ArmName, Ending
 from webapp.models import FinalistRun, ModelBuild, Trial
 from webapp.selectors import rounds as round_selectors
@@ -101,6 +101,7 @@ def _result(trained: Trained, data: PreparedData, protocol: Protocol, plan: Sear
         best_epoch=trained.best_epoch,
         train_seconds=trained.seconds,
         latency_ms=latency_ms(trained.scorer, graph, protocol.k) if plan.needs_latency else None,
+        slices=sliced(trained.scores, graph, protocol),
     )
 
 

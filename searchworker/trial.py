@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gnn.baselines import fit_baseline
 from gnn.evaluate import Scorer, evaluate_test, evaluate_validation
+from gnn.found import found_items
+from gnn.graph import Graph
 from gnn.metrics import TestScores, ValidationScores
 from gnn.model import build_model
 from gnn.protocol import Protocol
+from gnn.slices import METRICS, Slices, by_activity, by_popularity, standard_errors
 from gnn.space import Architecture
 from gnn.train import EpochReport, TrainConfig, fit
 from searchworker.prepared import PreparedData, TrainingData
@@ -80,10 +84,28 @@ def score_on_test(scorer: Scorer, data: PreparedData, protocol: Protocol) -> Tes
     return evaluate_test(scorer, data.training.graph, data.test, protocol.cutoffs, also_seen=data.training.valid)
 
 
+def sliced(scores: ValidationScores | TestScores, graph: Graph, protocol: Protocol) -> Slices:
+    """How sure the means are, and the main metrics by the activity of users."""
+    metrics = [f"{name}@{protocol.k}" for name in dict.fromkeys((protocol.metric, *METRICS))]
+    activity = by_activity(scores.per_user, metrics, scores.users, graph.user_degree.cpu().numpy())
+    return Slices(standard_errors(scores.per_user), activity)
+
+
+def sliced_on_test(scorer: Scorer, test: TestScores, data: PreparedData, protocol: Protocol) -> Slices:
+    """That of the test scores, and the recall by the popularity of items, for which the catalogue is ranked once more."""
+    graph, targets = data.training.graph, data.test
+    found = found_items(scorer, graph, targets, protocol.k, also_seen=data.training.valid)
+    owner = np.repeat(targets.users, np.diff(targets.indptr))
+    popularity = by_popularity(found, f"recall@{protocol.k}", owner, targets.items, graph.item_degree.cpu().numpy())
+    return replace(sliced(test, graph, protocol), popularity=popularity)
+
+
 @dataclass(frozen=True, eq=False)
 class FittedBaseline:
     valid: ValidationScores
     test: TestScores
+    valid_slices: Slices
+    test_slices: Slices
     seconds: float
 
 
@@ -93,4 +115,11 @@ def run_reference(name: str, data: PreparedData, protocol: Protocol) -> FittedBa
     scorer = fit_baseline(name, data.training.graph, data.training.valid)
     seconds = time.perf_counter() - started
     valid = evaluate_validation(scorer, data.training.graph, data.training.valid, protocol.cutoffs)
-    return FittedBaseline(valid=valid, test=score_on_test(scorer, data, protocol), seconds=seconds)
+    test = score_on_test(scorer, data, protocol)
+    return FittedBaseline(
+        valid=valid,
+        test=test,
+        valid_slices=sliced(valid, data.training.graph, protocol),
+        test_slices=sliced_on_test(scorer, test, data, protocol),
+        seconds=seconds,
+    )

@@ -13,6 +13,7 @@ from django.db import OperationalError
 from gnn.catalogue import build_space
 from gnn.errors import Diverged, OutOfMemory, SpaceError
 from gnn.plan import Rungs, SearchPlan
+from gnn.slices import Slices
 from searchworker import tasks, training
 from tests.searchworker.searching import SPACE, run_everything, start
 from webapp.blobs import bytes_file
@@ -43,6 +44,32 @@ def test_a_search_runs_to_its_verdict() -> None:
     assert search.message.startswith(f"PPO's best, trial {best[0]}, scores ")
     assert "the best baseline" in search.message
     assert {row["kind"] for row in search.comparisons} == {"baseline", "runner_up"}
+
+
+def test_what_is_kept_of_single_users_agrees_with_the_scores() -> None:
+    search = run_everything(start(planned_trials=1))
+    trial, run, baseline = search.trials.get(), search.finalist_runs.first(), search.baselines.get(name="ease")
+    assert run is not None
+    for document, scores in (
+        (trial.slices, trial.scores),
+        (run.test_slices, run.test_scores),
+        (baseline.valid_slices, baseline.valid_scores),
+        (baseline.test_slices, baseline.test_scores),
+    ):
+        slices = Slices.from_json(document)
+        assert slices is not None
+        users = sum(part.size for part in slices.activity)
+        mean = sum(part.values["ndcg@20"][0] * part.size for part in slices.activity) / users
+        assert mean == pytest.approx(scores["ndcg@20"], rel=1e-4)
+        assert 0 < slices.errors["ndcg@20"] < 0.1
+    tested = np.frombuffer(run.test_users or b"", dtype="<f4").astype(float)
+    kept = Slices.from_json(run.test_slices)
+    assert kept is not None
+    assert kept.errors["ndcg@20"] == pytest.approx(tested.std(ddof=1) / np.sqrt(len(tested)), rel=1e-4)
+    assert sum(part.size for part in kept.activity) == len(tested)
+    # Recall over users weighs each user alike, the share by popularity each interaction; on the toy every user has as many.
+    found = sum(part.values["recall@20"][0] * part.size for part in kept.popularity) / sum(part.size for part in kept.popularity)
+    assert found == pytest.approx(run.test_scores["recall@20"], abs=0.05)
 
 
 def test_a_search_goes_on_without_a_baseline_that_needs_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,9 @@ class Baseline(LeasedRun):
     test_scores = models.JSONField(default=dict)
     test_users = models.BinaryField(null=True)
     """The search's metric for each test user, little-endian float32 in the order of user codes."""
+    valid_slices = models.JSONField(default=dict)
+    """``gnn.slices.Slices`` of the validation scores; empty for runs of before they were kept."""
+    test_slices = models.JSONField(default=dict)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["search", "name"], name="baseline_name")]
@@ -64,6 +67,8 @@ class FinalistRun(LeasedRun):
     test_scores = models.JSONField(default=dict)
     test_users = models.BinaryField(null=True)
     """The search's metric for each test user, little-endian float32 in the order of user codes."""
+    test_slices = models.JSONField(default=dict)
+    """``gnn.slices.Slices`` of the test scores; empty for runs of before they were kept."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["trial", "seed"], name="finalist_seed")]

@@ -25,6 +25,8 @@ class Trial(LeasedRun):
     best_epoch = models.PositiveIntegerField(null=True)
     scores = models.JSONField(default=dict)
     """Validation metrics at the best epoch, e.g. ``{"ndcg@20": 0.28}``."""
+    slices = models.JSONField(default=dict)
+    """``gnn.slices.Slices`` of the scores; empty for trials judged on several folds, and for those of before they were kept."""
     reward = models.FloatField(null=True)
     """Of its newest rung."""
     told_order = models.PositiveIntegerField(null=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from gnn.slices import Slices
 from webapp.enums import ArmName, RunState
 from webapp.models import FinalistRun, Search, Trial
 from webapp.queue import RUN_FINALIST, enqueue_on_commit
@@ -34,6 +35,7 @@ def finalist_complete(
     epochs: int,
     best_epoch: int,
     train_seconds: float,
+    test_slices: Slices | None = None,
 ) -> bool:
     """End one seed of a finalist with its scores; False when it is no longer this attempt's."""
     return run_complete(
@@ -44,4 +46,5 @@ def finalist_complete(
         epochs=epochs,
         best_epoch=best_epoch,
         train_seconds=train_seconds,
+        test_slices=test_slices.to_json() if test_slices else {},
     )

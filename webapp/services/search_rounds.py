@@ -144,7 +144,7 @@ def _new_trial(search: Search, new: NewTrial) -> Trial:
 
 
 SHARED_RESULTS = (
-    "state", "failure", "message", "scores", "parameters", "epochs", "best_epoch", "train_seconds", "latency_ms", "ending",
+    "state", "failure", "message", "scores", "slices", "parameters", "epochs", "best_epoch", "train_seconds", "latency_ms", "ending",
     "started_at", "finished_at",
 )  # fmt: skip
 """What a trial takes over from the one that had trained its architecture before."""

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
+from gnn.slices import Slices
 from webapp.enums import Ending, RunState, SearchState
 from webapp.models import Search, Trial, TrialEpoch
 from webapp.queue import ADVANCE_SEARCH, enqueue_on_commit
@@ -84,9 +85,10 @@ class TrialResult:
     best_epoch: int
     train_seconds: float
     latency_ms: float | None = None
+    slices: Slices | None = None
 
     def columns(self) -> dict[str, Any]:
-        return {**vars(self), "scores": dict(self.scores)}
+        return {**vars(self), "scores": dict(self.scores), "slices": self.slices.to_json() if self.slices else {}}
 
 
 @transaction.atomic
