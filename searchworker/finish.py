@@ -26,17 +26,18 @@ METHODS: tuple[Method, ...] = ("fanova", "ped_anova")
 
 @dataclass(frozen=True)
 class Paired:
-    """The search's winner against something else, on the same test users."""
+    """A finalist against something else, on the same test users."""
 
     kind: str
-    """baseline, runner_up or random_arm."""
+    """Of the winner: baseline, runner_up or random_arm. Of every finalist against the best baseline: finalist."""
+    first: Tested
     other: Tested
     result: Comparison
 
-    def to_json(self, winner: Tested) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         return {
             "kind": self.kind,
-            "first": winner.label,
+            "first": self.first.label,
             "second": self.other.label,
             "difference": self.result.difference,
             "low": self.result.low,
@@ -59,15 +60,21 @@ def finish(search: Search) -> None:
     winner = own[0]
     by_chance = [model for model in finalists if model.arm == ArmName.RANDOM]
     beside = (("baseline", baselines), ("runner_up", own[1:2]), ("random_arm", by_chance))
-    others = [(kind, other) for kind, some in beside for other in some]
-    results = corrected([compare(winner.users, other.users) for _, other in others])
-    pairs = [Paired(kind, other, result) for (kind, other), result in zip(others, results, strict=True)]
+    pairs = _paired([(kind, winner, other) for kind, some in beside for other in some])
+    # A family of its own: whoever reads the leaderboard asks which finalists are ahead of the best baseline.
+    ranked = _paired([("finalist", model, baseline) for model in finalists for baseline in baselines[:1]])
     search_finish(
         search_id=search.pk,
         message=" ".join((verdict(search.controller, metric_label(objective_of(search)), winner, pairs), *_limits_missed(search))),
-        comparisons=[pair.to_json(winner) for pair in pairs],
+        comparisons=[pair.to_json() for pair in (*pairs, *ranked)],
         importance=_importance(search),
     )
+
+
+def _paired(pairs: Sequence[tuple[str, Tested, Tested]]) -> list[Paired]:
+    """Compare each pair; p values are corrected for all of them."""
+    results = corrected([compare(first.users, other.users) for _, first, other in pairs])
+    return [Paired(kind, first, other, result) for (kind, first, other), result in zip(pairs, results, strict=True)]
 
 
 def verdict(controller: str, metric: str, winner: Tested, pairs: Sequence[Paired]) -> str:

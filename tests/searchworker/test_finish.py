@@ -50,13 +50,19 @@ def test_the_winner_by_validation_is_compared_with_everything_beside_it() -> Non
     search.refresh_from_db()
     assert search.state == SearchState.FINISHED
     rows = {(row["kind"], row["second"]): row for row in search.comparisons}
-    assert set(rows) == {("baseline", "EASE"), ("baseline", "Popularity"), ("runner_up", "trial 2"), ("random_arm", "trial 3")}
+    finalists = [row for row in search.comparisons if row["kind"] == "finalist"]
+    beside = {("baseline", "EASE"), ("baseline", "Popularity"), ("runner_up", "trial 2"), ("random_arm", "trial 3")}
+    assert set(rows) == {*beside, ("finalist", "EASE")}
     against = rows["baseline", "EASE"]
     # The noise of the two seeds cancels, so every user is 0.1 ahead.
     assert against["difference"] == pytest.approx(0.1, abs=1e-6)
     assert (against["low"], against["high"]) == pytest.approx((0.1, 0.1), abs=1e-6)
     assert rows["baseline", "Popularity"]["difference"] == pytest.approx(0.15, abs=1e-6)
     assert rows["runner_up", "trial 2"]["low"] < 0 < rows["runner_up", "trial 2"]["high"]
+    # Every finalist is paired with the best baseline on test, also the one by chance, which is no better.
+    assert [(row["first"], round(row["difference"], 1), row["p"] < 0.001) for row in finalists] == [
+        ("trial 1", 0.1, True), ("trial 2", 0.1, True), ("trial 3", 0.0, False),
+    ]  # fmt: skip
     assert search.message == (
         f"PPO's best, trial 1, scores {ease.mean() + 0.1:.4f} NDCG@20 on test (mean of 2 seeds). "
         "It beats the best baseline, EASE, by 0.100 NDCG@20 (95 % CI 0.100 to 0.100; p < 0.001, Holm-corrected for 4 comparisons). "

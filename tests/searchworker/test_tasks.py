@@ -43,7 +43,7 @@ def test_a_search_runs_to_its_verdict() -> None:
     assert all(0 <= run.test_scores["ndcg@20"] <= 1 for run in runs)
     assert search.message.startswith(f"PPO's best, trial {best[0]}, scores ")
     assert "the best baseline" in search.message
-    assert {row["kind"] for row in search.comparisons} == {"baseline", "runner_up"}
+    assert {row["kind"] for row in search.comparisons} == {"baseline", "runner_up", "finalist"}
 
 
 def test_what_is_kept_of_single_users_agrees_with_the_scores() -> None:

@@ -32,7 +32,7 @@ class Search(models.Model):
     spent = models.TextField(blank=True)
     """Why nothing more is proposed; running trials end at their next epoch when a budget other than the trials is spent."""
     comparisons = models.JSONField(default=list)
-    """Paired comparisons on test between the best finalist and what stands beside it, written when the search finishes."""
+    """Paired comparisons on test, of the best finalist with what stands beside it and of every finalist with the best baseline."""
     learned_from = models.JSONField(default=list)
     """Ids of the earlier searches whose good architectures its controller began from."""
     importance = models.JSONField(default=dict)

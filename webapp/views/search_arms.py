@@ -52,7 +52,7 @@ def arms_context(search: Search) -> dict[str, Any]:
         "search": search,
         "arms": arms,
         "rungs": rung_rows(search, arms),
-        "comparisons": [(COMPARISON_KINDS[row["kind"]], row) for row in search.comparisons],
+        "comparisons": [(COMPARISON_KINDS[row["kind"]], row) for row in search.comparisons if row["kind"] in COMPARISON_KINDS],
         "importance_figure": importance_figure(search.importance) if any(search.importance.values()) else None,
     }
 
