@@ -3,46 +3,47 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class DatasetState(models.TextChoices):
-    UPLOADED = "uploaded", "Uploaded"
+    UPLOADED = "uploaded", _("Uploaded")
     """Stored; waiting for the person to confirm the columns."""
-    INGESTING = "ingesting", "Ingesting"
-    READY = "ready", "Ready"
+    INGESTING = "ingesting", _("Ingesting")
+    READY = "ready", _("Ready")
     """Immutable from here on."""
-    INVALID = "invalid", "Invalid"
+    INVALID = "invalid", _("Invalid")
     """Could not be read as mapped; the message says why and the mapping can be corrected."""
 
 
 class FileKind(models.TextChoices):
     """What the rows of a dataset's file are; the values are those of ``gnn.sources.side.Kind``."""
 
-    INTERACTIONS = "interactions", "Interactions"
-    ITEM_ATTRIBUTES = "item_attributes", "Item attributes"
-    USER_ATTRIBUTES = "user_attributes", "User attributes"
-    SOCIAL = "social", "Social edges"
-    TRIPLES = "triples", "Knowledge triples"
-    ITEM_LINKS = "item_links", "Links from items to entities"
+    INTERACTIONS = "interactions", _("Interactions")
+    ITEM_ATTRIBUTES = "item_attributes", _("Item attributes")
+    USER_ATTRIBUTES = "user_attributes", _("User attributes")
+    SOCIAL = "social", _("Social edges")
+    TRIPLES = "triples", _("Knowledge triples")
+    ITEM_LINKS = "item_links", _("Links from items to entities")
 
 
 class PreviewState(models.TextChoices):
     """The life of a preview of a preparation."""
 
-    QUEUED = "queued", "Queued"
-    READY = "ready", "Ready"
-    FAILED = "failed", "Failed"
+    QUEUED = "queued", _("Queued")
+    READY = "ready", _("Ready")
+    FAILED = "failed", _("Failed")
 
 
 class SearchState(models.TextChoices):
-    RUNNING = "running", "Running"
-    PAUSED = "paused", "Paused"
-    FINISHING = "finishing", "Testing finalists"
+    RUNNING = "running", _("Running")
+    PAUSED = "paused", _("Paused")
+    FINISHING = "finishing", _("Testing finalists")
     """The budget is spent; finalists are being retrained and tested."""
-    FINISHED = "finished", "Finished"
-    STOPPED = "stopped", "Stopped"
+    FINISHED = "finished", _("Finished")
+    STOPPED = "stopped", _("Stopped")
     """Ended by a person; nothing was tested."""
-    FAILED = "failed", "Failed"
+    FAILED = "failed", _("Failed")
 
 
 ACTIVE_SEARCH_STATES = (SearchState.RUNNING, SearchState.FINISHING)
@@ -52,13 +53,13 @@ ACTIVE_SEARCH_STATES = (SearchState.RUNNING, SearchState.FINISHING)
 class RunState(models.TextChoices):
     """The life of anything a worker runs: a trial, a baseline, a finalist run."""
 
-    QUEUED = "queued", "Queued"
-    RUNNING = "running", "Running"
-    WAITING = "waiting", "Waiting at a rung"
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    WAITING = "waiting", _("Waiting at a rung")
     """Scored at a rung and saved there: a place on the next rung may open. Trials only."""
-    COMPLETED = "completed", "Completed"
-    FAILED = "failed", "Failed"
-    STOPPED = "stopped", "Stopped"
+    COMPLETED = "completed", _("Completed")
+    FAILED = "failed", _("Failed")
+    STOPPED = "stopped", _("Stopped")
 
 
 IN_FLIGHT_RUN_STATES = (RunState.QUEUED, RunState.RUNNING)
@@ -68,53 +69,53 @@ ENDED_RUN_STATES = (RunState.COMPLETED, RunState.FAILED, RunState.STOPPED)
 class ModelState(models.TextChoices):
     """The life of a version of a model."""
 
-    BUILDING = "building", "Building"
-    READY = "ready", "Ready"
-    PROMOTED = "promoted", "Promoted"
+    BUILDING = "building", _("Building")
+    READY = "ready", _("Ready")
+    PROMOTED = "promoted", _("Promoted")
     """The one of its model that is served."""
-    ARCHIVED = "archived", "Archived"
-    FAILED = "failed", "Failed"
+    ARCHIVED = "archived", _("Archived")
+    FAILED = "failed", _("Failed")
     """Its build ended without a model; the message says why."""
 
 
 class TrainedOn(models.TextChoices):
     """The data of a version of a model; the values are those of ``gnn.bundle.document.TrainedOn``."""
 
-    TRAIN = "train", "Training part, as searched"
-    ALL = "all", "All data"
+    TRAIN = "train", _("Training part, as searched")
+    ALL = "all", _("All data")
 
 
 class BatchState(models.TextChoices):
     """The life of a file with the best items of all users."""
 
-    QUEUED = "queued", "Queued"
-    RUNNING = "running", "Running"
-    READY = "ready", "Ready"
-    FAILED = "failed", "Failed"
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    READY = "ready", _("Ready")
+    FAILED = "failed", _("Failed")
 
 
 class BatchFormat(models.TextChoices):
-    CSV = "csv", "CSV"
-    PARQUET = "parquet", "Parquet"
+    CSV = "csv", _("CSV")
+    PARQUET = "parquet", _("Parquet")
 
 
 class ArmName(models.TextChoices):
     """Who proposed a trial; arms share the space, the protocol and the workers, and learn nothing from each other."""
 
-    CONTROLLER = "controller", "Controller"
-    RANDOM = "random", "Random search"
-    MANUAL = "manual", "By hand"
+    CONTROLLER = "controller", _("Controller")
+    RANDOM = "random", _("Random search")
+    MANUAL = "manual", _("By hand")
 
 
 class Ending(models.TextChoices):
     """Why a completed trial trained no further."""
 
-    PATIENCE = "patience", "Stopped improving"
-    EPOCHS = "epochs", "All epochs trained"
-    MEDIAN = "median", "Below the median of the others"
-    RUNG = "rung", "Not promoted from its rung"
-    BUDGET = "budget", "The search's budget was spent"
-    FAILED_LATER = "failed_later", "Failed on the next rung"
+    PATIENCE = "patience", _("Stopped improving")
+    EPOCHS = "epochs", _("All epochs trained")
+    MEDIAN = "median", _("Below the median of the others")
+    RUNG = "rung", _("Not promoted from its rung")
+    BUDGET = "budget", _("The search's budget was spent")
+    FAILED_LATER = "failed_later", _("Failed on the next rung")
     """What it had reached on the rung before counts."""
 
 
@@ -125,16 +126,16 @@ CUT_SHORT = (Ending.MEDIAN, Ending.BUDGET)
 class Failure(models.TextChoices):
     """Why a run failed; each kind has its own reward."""
 
-    OUT_OF_MEMORY = "out_of_memory", "Out of memory"
-    DIVERGED = "diverged", "Diverged"
-    TIME_LIMIT = "time_limit", "Took too long"
-    ERROR = "error", "Unexpected error"
-    LOST = "lost", "Worker lost too often"
+    OUT_OF_MEMORY = "out_of_memory", _("Out of memory")
+    DIVERGED = "diverged", _("Diverged")
+    TIME_LIMIT = "time_limit", _("Took too long")
+    ERROR = "error", _("Unexpected error")
+    LOST = "lost", _("Worker lost too often")
 
 
 class Scope(models.TextChoices):
     """What a token lets a program do; none includes another."""
 
-    READ = "read", "Read everything the pages show"
-    WRITE = "write", "Upload, start, change and delete"
-    RECOMMEND = "recommend", "Ask models for recommendations"
+    READ = "read", _("Read everything the pages show")
+    WRITE = "write", _("Upload, start, change and delete")
+    RECOMMEND = "recommend", _("Ask models for recommendations")

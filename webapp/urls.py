@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path, re_path
-from django.views.i18n import JavaScriptCatalog, set_language
 
 from webapp.views import (
     accounts,
@@ -14,6 +12,7 @@ from webapp.views import (
     datasets,
     health,
     home,
+    languages,
     leaderboard,
     model_batches,
     model_list,
@@ -22,6 +21,7 @@ from webapp.views import (
     search_arms,
     search_changes,
     search_new,
+    search_trials,
     searches,
     spaces,
     tokens,
@@ -33,8 +33,8 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("login/", LoginView.as_view(template_name="accounts/login.html", redirect_authenticated_user=True), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
-    path("language/", login_not_required(set_language), name="set_language"),
-    path("language/scripts.js", login_not_required(JavaScriptCatalog.as_view()), name="script_texts"),
+    path("language/", languages.language_set, name="set_language"),
+    path("language/scripts.js", languages.script_texts, name="script_texts"),
     path("welcome/<uid>/<token>/", accounts.welcome, name="welcome"),
     path("account/tokens/", tokens.token_list, name="tokens"),
     path("account/tokens/<int:token_id>/revoke/", tokens.token_remove, name="token_revoke"),
@@ -69,7 +69,10 @@ urlpatterns = [
     path("searches/<int:search_id>/arms/", search_arms.search_arms, name="search_arms"),
     path("searches/<int:search_id>/controller/", search_arms.search_controller, name="search_controller"),
     path("searches/<int:search_id>/live/", searches.search_live, name="search_live"),
-    path("searches/<int:search_id>/trials/", searches.search_trials, name="search_trials"),
+    path("searches/<int:search_id>/trials/", search_trials.search_trials, name="search_trials"),
+    path("searches/<int:search_id>/trials/facets/", search_trials.search_facets, name="search_facets"),
+    path("searches/<int:search_id>/trials.csv", search_trials.search_trials_csv, name="search_trials_csv"),
+    path("searches/<int:search_id>/trials.json", search_trials.search_trials_json, name="search_trials_json"),
     path("searches/<int:search_id>/trials/<int:number>/", trials.trial_page, name="trial"),
     path("searches/<int:search_id>/trials/<int:number>/facts/", trials.trial_facts, name="trial_facts"),
     path("searches/<int:search_id>/trials/<int:number>/live/", trials.trial_live, name="trial_live"),

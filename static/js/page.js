@@ -1,15 +1,21 @@
 // Small behaviours any page may ask for through data attributes.
 "use strict";
 
+// Texts of scripts, as Django's catalogue gives them; it is loaded first where the page is not in English.
+window.gettext ??= (text) => text;
+
 (() => {
+  // In English the reader's own way to write a date stays.
+  const language = document.documentElement.lang === "en" ? undefined : document.documentElement.lang;
+
   // Times arrive in UTC and are shown in the reader's zone.
   const localise = (root) => {
     root.querySelectorAll("time[datetime]:not([data-local])").forEach((element) => {
       const moment = new Date(element.getAttribute("datetime"));
       if (Number.isNaN(moment.getTime())) return;
       element.dataset.local = "true";
-      element.title = moment.toLocaleString();
-      element.textContent = moment.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+      element.title = moment.toLocaleString(language);
+      element.textContent = moment.toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
     });
   };
 

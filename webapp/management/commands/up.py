@@ -63,9 +63,10 @@ class Command(BaseCommand):
 
 
 def prepare() -> None:
-    """Bring the tables and static files up to date."""
+    """Bring the tables, static files and translations up to date."""
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
+    call_command("compilemessages")
 
 
 def browser_address(host: str, port: int) -> str:
