@@ -26,6 +26,7 @@ from gnn.heap import keep_freed_memory
 from gnn.interactions import Interactions
 from gnn.loading import load
 from gnn.model import build_model
+from gnn.predictions import observed, prediction_metrics
 from gnn.protocol import METRIC_NAMES, SPLIT_KINDS, Protocol
 from gnn.snapshot import pack, unpack
 from gnn.space import Architecture
@@ -95,7 +96,7 @@ class _Task:
         self.interactions: Interactions = loaded.interactions
         self.graph: Graph = build_graph(self.interactions, loaded.split.train)
         self.valid: Targets = build_targets(self.interactions, loaded.split.valid, self.graph)
-        self._test_index = loaded.split.test
+        self._split = loaded.split
 
     @property
     def ids_digest(self) -> str:
@@ -106,11 +107,13 @@ class _Task:
         return digest.hexdigest()
 
     def scores(self, scorer: Scorer) -> dict[str, dict[str, float]]:
-        test = build_targets(self.interactions, self._test_index, self.graph, self.valid)
+        test = build_targets(self.interactions, self._split.test, self.graph, self.valid)
         cutoffs = self.protocol.cutoffs
+        valid_rows, test_rows = (observed(self.interactions, index) for index in (self._split.valid, self._split.test))
         return {
             "validation": dict(evaluate_validation(scorer, self.graph, self.valid, cutoffs).values),
-            "test": dict(evaluate_test(scorer, self.graph, test, cutoffs, also_seen=self.valid).values),
+            "test": dict(evaluate_test(scorer, self.graph, test, cutoffs, also_seen=self.valid).values)
+            | prediction_metrics(scorer, self.graph.n_items, valid_rows, test_rows),
         }
 
 
@@ -186,8 +189,8 @@ def _print_model(report: dict[str, Any], options: argparse.Namespace) -> None:
         if name not in parts:
             print(f"{name}: {json.dumps(value)}")
     table = _table("metric", *parts)
-    for metric in report["validation"]:
-        table.add_row(metric, *(f"{report[part][metric]:.4f}" for part in parts))
+    for metric in dict.fromkeys(name for part in parts for name in report[part]):
+        table.add_row(metric, *(f"{report[part][metric]:.4f}" if metric in report[part] else "" for part in parts))
     Console().print(table)
 
 

@@ -13,13 +13,16 @@ from torch import Tensor
 from gnn import kernels
 from gnn.errors import DataError
 from gnn.graph import Graph
-from gnn.metrics import TestScores, ValidationScores, list_metrics, means, ranking_metrics
+from gnn.metrics import TestScores, ValidationScores, list_metrics, means, ranking_metrics, user_auc
 
 if TYPE_CHECKING:
     from gnn.interactions import Interactions
 
 SCORES_AT_ONCE = 2**22
 """Scores computed before they are ranked: small enough for a processor's cache and any memory."""
+
+PAIRS_AT_ONCE = 256
+"""Held-out items compared with the catalogue at once on a device without compiled loops."""
 
 
 class Scorer(Protocol):
@@ -103,30 +106,34 @@ def _rank(
     seen_indptr, seen_items = _seen(graph, also_seen)
     length = min(max(cutoffs), graph.n_items)
     rows = max(1, SCORES_AT_ONCE // graph.n_items)
-    top = [
-        top_unseen(scorer.score(torch.from_numpy(users)), users, seen_indptr, seen_items, length)
-        for users in np.split(targets.users, range(rows, len(targets.users), rows))
-    ]
+    top, before = [], []
+    for start in range(0, len(targets.users), rows):
+        users = targets.users[start : start + rows]
+        scores = scorer.score(torch.from_numpy(users)).float().contiguous()
+        top.append(top_unseen(scores, users, seen_indptr, seen_items, length))
+        before.append(_places_before(scores, users, seen_indptr, targets.indptr[start : start + len(users) + 1], targets.items))
     listed = np.concatenate(top).astype(np.int64)
     relevant = np.diff(targets.indptr)
+    unseen = graph.n_items - np.diff(seen_indptr)[targets.users]
     # An empty place has item -1; it must not look like the last item of the user before.
     row = np.arange(len(listed))[:, None]
     pair = np.where(listed < 0, -1, row * graph.n_items + listed)
     wanted = np.repeat(np.arange(len(relevant)), relevant) * graph.n_items + targets.items
     place = np.minimum(np.searchsorted(wanted, pair), len(wanted) - 1)
     per_user, overall = list_metrics(listed, graph.item_degree.cpu().numpy(), graph.n_users, cutoffs)
+    per_user["auc"] = user_auc(np.concatenate(before), relevant, unseen)
     return ranking_metrics(wanted[place] == pair, relevant, cutoffs) | per_user, overall
 
 
 def top_unseen(scores: Tensor, users: np.ndarray, seen_indptr: np.ndarray, seen_items: np.ndarray, k: int) -> np.ndarray:
     """The best ``k`` unseen items of each user, best first, int32 [B, k]; -1 where there are fewer.
 
-    Seen items of user u are ``seen_items[seen_indptr[u]:seen_indptr[u + 1]]``. ``scores`` is overwritten.
+    Seen items of user u are ``seen_items[seen_indptr[u]:seen_indptr[u + 1]]``. ``scores``, contiguous float32, get -inf there.
     On the CPU, equal scores keep item order.
     """
     if scores.device.type == "cpu":
         best, items = np.empty((len(users), k), dtype=np.float32), np.empty((len(users), k), dtype=np.int32)
-        kernels.top_items(scores.float().contiguous().numpy(), users, seen_indptr, seen_items, best, items)
+        kernels.top_items(scores.numpy(), users, seen_indptr, seen_items, best, items)
         return items
     counts = np.diff(seen_indptr)[users]
     starts = np.repeat(seen_indptr[users] - (np.cumsum(counts) - counts), counts)
@@ -136,6 +143,30 @@ def top_unseen(scores: Tensor, users: np.ndarray, seen_indptr: np.ndarray, seen_
     value, item = torch.topk(scores, k)
     listed: np.ndarray = torch.where(value > -torch.inf, item, -1).int().cpu().numpy()
     return listed
+
+
+def _places_before(scores: Tensor, users: np.ndarray, seen_indptr: np.ndarray, indptr: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    if scores.device.type != "cpu":
+        return places_before(scores, users, seen_indptr, indptr, wanted)
+    before = np.empty(len(users))
+    kernels.places_before(scores.numpy(), users, seen_indptr, indptr, wanted, before)
+    return before
+
+
+def places_before(scores: Tensor, users: np.ndarray, seen_indptr: np.ndarray, indptr: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """What :func:`gnn.kernels.places_before` counts, on any device, float64 [B]."""
+    row = torch.from_numpy(np.repeat(np.arange(len(users)), np.diff(indptr))).to(scores.device)
+    column = torch.from_numpy(wanted[indptr[0] : indptr[-1]]).to(scores.device)
+    unseen = torch.from_numpy(scores.shape[1] - np.diff(seen_indptr)[users]).to(scores.device)
+    places = []
+    for rows, columns in zip(row.split(PAIRS_AT_ONCE), column.split(PAIRS_AT_ONCE), strict=True):
+        others = scores[rows]
+        score = others.gather(1, columns[:, None])
+        finite = score > -torch.inf
+        higher = torch.where(finite, others > score, others > -torch.inf).sum(1)
+        same = torch.where(finite[:, 0], (others == score).sum(1), unseen[rows] - higher)
+        places.append(higher + same / 2)
+    return np.bincount(row.cpu().numpy(), torch.cat(places).double().cpu().numpy(), minlength=len(users))
 
 
 def _seen(graph: Graph, also_seen: Targets | None) -> tuple[np.ndarray, np.ndarray]:

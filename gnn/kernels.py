@@ -16,6 +16,7 @@ from gnn.vectors import AHEAD, FEW, LINE, STRIP, prefetch, sum_few, sum_line, su
 IntArray = np.ndarray[Any, np.dtype[np.int32]]
 LongArray = np.ndarray[Any, np.dtype[np.int64]]
 FloatArray = np.ndarray[Any, np.dtype[np.float32]]
+DoubleArray = np.ndarray[Any, np.dtype[np.float64]]
 
 PARTS = 64
 """Parts the rows are cut into: enough to balance many threads, few enough to cost nothing."""
@@ -209,3 +210,31 @@ def top_items(
                     lowest = best[row, k - 1]
         for place in range(held, k):
             items[row, place] = -1
+
+
+@njit(cache=True, parallel=True, nogil=True)
+def places_before(
+    scores: FloatArray, users: LongArray, seen_indptr: LongArray, indptr: LongArray, wanted: LongArray, before: DoubleArray
+) -> None:
+    """before[r] = over the wanted columns of row r, the sum of how many unseen columns score higher, and half of those that score the same.
+
+    A column counts among those that score the same as itself. Row r belongs to ``users[r]``, whose seen columns are -inf already;
+    its wanted columns are ``wanted[indptr[r]:indptr[r + 1]]``. An unseen column without a finite score comes after all with one.
+    """
+    columns = scores.shape[1]
+    for row in prange(scores.shape[0]):
+        unseen = columns - (seen_indptr[users[row] + 1] - seen_indptr[users[row]])
+        total = 0.0
+        for place in range(indptr[row], indptr[row + 1]):
+            score = scores[row, wanted[place]]
+            higher, same = 0, 0
+            if score > -np.inf:
+                for column in range(columns):
+                    higher += scores[row, column] > score
+                    same += scores[row, column] == score
+            else:
+                for column in range(columns):
+                    higher += scores[row, column] > -np.inf
+                same = unseen - higher
+            total += higher + 0.5 * same
+        before[row] = total

@@ -115,6 +115,24 @@ def list_metrics(listed: Array, item_users: Array, n_users: int, cutoffs: Sequen
     return per_user, overall
 
 
+def user_auc(before: Array, relevant: Array, unseen: Array) -> Array:
+    """Probability that a relevant item of the user is ranked above an unseen one that is not, ties counting half; float32 [users].
+
+    A user without an unseen item that is not relevant has 0.5: there is nothing to tell apart.
+
+    Args:
+        before: over the relevant items of each user, the sum of how many unseen items are ranked higher, and half of those
+            that tie, the item itself among them, [users].
+        relevant: number of relevant items of each user, at least 1, [users].
+        unseen: number of unseen items of each user, the relevant ones among them, [users].
+    """
+    others = unseen - relevant
+    # Among relevant items each pair has one before the other, or half both ways: relevant ** 2 / 2 in all, with themselves.
+    wrong = np.asarray(before, dtype=np.float64) - np.square(relevant, dtype=np.float64) / 2
+    right: Array = 1 - np.divide(wrong, relevant * others, out=np.full(len(wrong), 0.5), where=others > 0)
+    return right.astype(np.float32)
+
+
 def auc(scores: Array, labels: Array) -> float:
     """Probability that a positive scores above a negative, ties counting half; for data with labels 0 and 1.
 

@@ -12,6 +12,7 @@ from gnn.attributes import Matrix
 from gnn.evaluate import Targets, build_targets
 from gnn.graph import Graph, build_graph
 from gnn.interactions import Interactions
+from gnn.predictions import NOTHING, Observed, observed
 from gnn.protocol import Protocol
 from gnn.splits import split
 
@@ -44,6 +45,10 @@ class TrainingData:
 class PreparedData:
     training: TrainingData
     test: Targets
+    valid_rows: Observed = NOTHING
+    """The validation interactions as they were observed; what predictions are fitted on."""
+    test_rows: Observed = NOTHING
+    """Those of the test."""
 
 
 def prepare(interactions: Interactions, protocol: Protocol, share: float = 1.0, features: NodeFeatures = NO_FEATURES) -> PreparedData:
@@ -59,7 +64,8 @@ def prepare(interactions: Interactions, protocol: Protocol, share: float = 1.0, 
         train = train[kept] if kept.any() else train[:1]
     graph = build_graph(interactions, train, features.user, features.item)
     valid = build_targets(interactions, parts.valid, graph)
-    return PreparedData(TrainingData(graph, valid), test=build_targets(interactions, parts.test, graph, also_seen=valid))
+    test = build_targets(interactions, parts.test, graph, also_seen=valid)
+    return PreparedData(TrainingData(graph, valid), test, observed(interactions, parts.valid), observed(interactions, parts.test))
 
 
 class PreparedCache:

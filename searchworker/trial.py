@@ -16,6 +16,7 @@ from gnn.found import found_items
 from gnn.graph import Graph
 from gnn.metrics import TestScores, ValidationScores
 from gnn.model import build_model
+from gnn.predictions import prediction_metrics
 from gnn.protocol import Protocol
 from gnn.slices import METRICS, Slices, by_activity, by_popularity, standard_errors
 from gnn.space import Architecture
@@ -80,8 +81,11 @@ def train_architecture(
 
 
 def score_on_test(scorer: Scorer, data: PreparedData, protocol: Protocol) -> TestScores:
-    """The final numbers of a finalist or baseline, over the full catalogue."""
-    return evaluate_test(scorer, data.training.graph, data.test, protocol.cutoffs, also_seen=data.training.valid)
+    """The final numbers of a finalist or baseline: rankings of the full catalogue, and predictions where the data tells outcomes."""
+    graph = data.training.graph
+    ranked = evaluate_test(scorer, graph, data.test, protocol.cutoffs, also_seen=data.training.valid)
+    predicted = prediction_metrics(scorer, graph.n_items, data.valid_rows, data.test_rows)
+    return replace(ranked, values={**ranked.values, **predicted})
 
 
 def sliced(scores: ValidationScores | TestScores, graph: Graph, protocol: Protocol) -> Slices:

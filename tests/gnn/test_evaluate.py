@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from gnn import evaluate
+from gnn import evaluate, kernels
 from gnn.errors import DataError
-from gnn.evaluate import EmbeddingScorer, build_targets, evaluate_test, evaluate_validation, top_unseen
+from gnn.evaluate import EmbeddingScorer, build_targets, evaluate_test, evaluate_validation, places_before, top_unseen
 from gnn.graph import build_graph
+from gnn.metrics import auc
 from gnn.protocol import METRIC_NAMES
 from tests.gnn.toy import make_interactions, random_interactions
 
@@ -73,6 +74,32 @@ def test_both_evaluations_equal_brute_force(monkeypatch, scores_at_once, tied):
                 values = [user[name] for user in expected]
                 assert result.per_user[f"{name}@{k}"] == pytest.approx(values, abs=1e-6)
                 assert result.values[f"{name}@{k}"] == pytest.approx(np.mean(values), abs=1e-6)
+        for user, value in zip(result.users.tolist(), result.per_user["auc"], strict=True):
+            unseen = [item for item in range(150) if item not in masked.get(user, set())]
+            assert value == pytest.approx(auc(scores[user, unseen], np.isin(unseen, list(wanted[user]))), abs=1e-6)
+
+
+def test_places_before_are_the_same_on_every_device():
+    generator = np.random.default_rng(0)
+    scores = generator.integers(0, 5, (6, 40)).astype(np.float32)
+    scores[2, 3:30] = -np.inf
+    scores[3, 5] = np.nan
+    users, seen_indptr = np.array([0, 2, 3, 4, 6, 7]), np.arange(0, 18, 2)
+    scores[:, :2] = -np.inf
+    indptr, wanted = np.array([4, 6, 9, 10, 11, 14, 15]), np.array([99, 99, 99, 99, 2, 7, 3, 30, 8, 5, 5, 9, 2, 39, 4])
+    compiled = np.empty(6)
+    kernels.places_before(scores, users, seen_indptr, indptr, wanted, compiled)
+    assert compiled.tolist() == places_before(torch.from_numpy(scores), users, seen_indptr, indptr, wanted).tolist()
+    # Of 38 unseen columns 11 are finite and come before the other 27, which tie; the one that is no number comes after 37.
+    assert compiled[2:4].tolist() == [11 + 27 / 2, 37 + 1 / 2]
+
+
+def test_a_user_with_nothing_else_to_see_has_half_an_auc():
+    interactions = make_interactions([(0, 0), (1, 0), (0, 1), (1, 1), (1, 2), (0, 2)], 2, 3)
+    graph = build_graph(interactions, np.arange(2))
+    targets = build_targets(interactions, np.array([2, 3, 5]), graph)
+    values = evaluate_validation(MatrixScorer([[0, 2, 1], [0, 2, 1]]), graph, targets, [2]).per_user["auc"]
+    assert values.tolist() == [0.5, 1.0]
 
 
 def test_lists_are_described_by_training_interactions():
