@@ -55,6 +55,11 @@ urlpatterns = [
     path("datasets/<int:dataset_id>/cancel/", dataset_removal.dataset_stop, name="dataset_cancel"),
     path("datasets/<int:dataset_id>/delete/", dataset_removal.dataset_remove, name="dataset_delete"),
     path("datasets/<int:dataset_id>/leaderboard/", leaderboard.dataset_leaderboard, name="dataset_leaderboard"),
+    re_path(
+        r"^datasets/(?P<dataset_id>[0-9]+)/leaderboard\.(?P<kind>csv|json)$",
+        leaderboard.dataset_leaderboard_file,
+        name="dataset_leaderboard_file",
+    ),
     path("spaces/", spaces.space_list, name="spaces"),
     path("spaces/new/", spaces.space_new, name="space_new"),
     path("spaces/size/", spaces.space_size, name="space_size"),
@@ -65,6 +70,11 @@ urlpatterns = [
     path("searches/<int:search_id>/", searches.search_page, name="search"),
     path("searches/<int:search_id>/head/", searches.search_head, name="search_head"),
     path("searches/<int:search_id>/leaderboard/", leaderboard.search_leaderboard, name="search_leaderboard"),
+    re_path(
+        r"^searches/(?P<search_id>[0-9]+)/leaderboard\.(?P<kind>csv|json)$",
+        leaderboard.search_leaderboard_file,
+        name="search_leaderboard_file",
+    ),
     path("searches/<int:search_id>/results/", searches.search_results, name="search_results"),
     path("searches/<int:search_id>/arms/", search_arms.search_arms, name="search_arms"),
     path("searches/<int:search_id>/controller/", search_arms.search_controller, name="search_controller"),
