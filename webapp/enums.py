@@ -133,6 +133,47 @@ class Failure(models.TextChoices):
     LOST = "lost", _("Worker lost too often")
 
 
+class SubjectKind(models.TextChoices):
+    """What an event of the audit trail is about."""
+
+    DATASET = "dataset", _("Dataset")
+    SPACE = "space", _("Space")
+    SEARCH = "search", _("Search")
+    MODEL = "model", _("Model")
+    WORKER = "worker", _("Worker")
+    TOKEN = "token", _("API token")
+
+
+class AuditVerb(models.TextChoices):
+    """What was done; the label says it of somebody."""
+
+    UPLOAD = "upload", _("uploaded")
+    READ = "read", _("had it read")
+    CANCEL = "cancel", _("cancelled the reading of")
+    VERSION = "version", _("began a new version of")
+    CREATE = "create", _("made")
+    CHANGE = "change", _("changed")
+    DELETE = "delete", _("deleted")
+    START = "start", _("started")
+    PAUSE = "pause", _("paused")
+    RESUME = "resume", _("resumed")
+    STOP = "stop", _("stopped")
+    FINISH = "finish", _("ended early")
+    EXTEND = "extend", _("extended")
+    ENQUEUE = "enqueue", _("had an architecture trained in")
+    REGISTER = "register", _("registered a version of")
+    IMPORT = "import", _("imported a version of")
+    PROMOTE = "promote", _("promoted a version of")
+    ROLL_BACK = "roll_back", _("rolled back")
+    ARCHIVE = "archive", _("archived")
+    UNARCHIVE = "unarchive", _("took out of the archive")
+    NOTE = "note", _("wrote a note on")
+    TAG = "tag", _("tagged")
+    DRAIN = "drain", _("drained")
+    UNDRAIN = "undrain", _("let work again")
+    REVOKE = "revoke", _("revoked")
+
+
 class Scope(models.TextChoices):
     """What a token lets a program do; none includes another."""
 

@@ -1,5 +1,6 @@
 """Tables only: no workflow lives here (see ``webapp.services``)."""
 
+from webapp.models.audit import AuditEvent
 from webapp.models.batches import Batch
 from webapp.models.blobs import Blob, BlobPart
 from webapp.models.datasets import Dataset, DatasetFile
@@ -18,6 +19,7 @@ __all__ = [
     "ApiToken",
     "Arm",
     "ArmPart",
+    "AuditEvent",
     "Baseline",
     "Batch",
     "Blob",

@@ -4,9 +4,10 @@ from django.conf import settings
 from django.db import models
 
 from webapp.enums import DatasetState, FileKind
+from webapp.models.annotations import Annotated
 
 
-class Dataset(models.Model):
+class Dataset(Annotated):
     """An uploaded interaction table; immutable once READY."""
 
     name = models.CharField(max_length=200)

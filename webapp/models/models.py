@@ -4,12 +4,13 @@ from django.conf import settings
 from django.db import models
 
 from webapp.enums import ModelState, TrainedOn
+from webapp.models.annotations import Annotated
 from webapp.models.runs import LeasedRun
 from webapp.models.searches import Search
 from webapp.models.trials import Trial
 
 
-class Model(models.Model):
+class Model(Annotated):
     """A name under which finalists are registered for export and serving: versions, at most one of them promoted."""
 
     name = models.SlugField(max_length=60, unique=True)

@@ -4,11 +4,12 @@ from django.conf import settings
 from django.db import models
 
 from webapp.enums import ArmName, SearchState
+from webapp.models.annotations import Annotated
 from webapp.models.datasets import Dataset
 from webapp.models.spaces import SpaceVersion
 
 
-class Search(models.Model):
+class Search(Annotated):
     """A dataset, a frozen space, a protocol, a controller, a budget and a seed."""
 
     name = models.CharField(max_length=200)

@@ -3,8 +3,10 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from webapp.models.annotations import Annotated
 
-class Space(models.Model):
+
+class Space(Annotated):
     """A saved search space: a name, and the versions of what it holds."""
 
     name = models.CharField(max_length=200, unique=True)

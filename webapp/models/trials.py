@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from webapp.enums import ArmName, Ending
+from webapp.enums import ArmName, Ending, RunState
 from webapp.models.runs import LeasedRun
 from webapp.models.searches import Search
 
@@ -52,6 +52,9 @@ class Trial(LeasedRun):
         indexes = [
             models.Index(fields=["search", "state"], name="trial_state"),
             models.Index(fields=["search"], condition=models.Q(told_order=None), name="trial_untold"),
+            # The workers page asks what each worker does and did lately, over all searches.
+            models.Index(fields=["worker"], condition=models.Q(state=RunState.RUNNING), name="trial_running"),
+            models.Index(fields=["finished_at"], name="trial_finished"),
             # Whoever frees a blob asks for who else has it; few rows have one.
             models.Index(fields=["checkpoint_blob"], condition=~models.Q(checkpoint_blob=""), name="trial_checkpoint"),
             models.Index(fields=["embeddings_blob"], condition=~models.Q(embeddings_blob=""), name="trial_embeddings"),

@@ -13,8 +13,19 @@ class Worker(models.Model):
     threads = models.PositiveIntegerField()
     """CPU threads of each task."""
     device = models.CharField(max_length=100)
+    host = models.CharField(max_length=200, default="")
+    memory_bytes = models.PositiveBigIntegerField(null=True)
+    """Of the host."""
+    free_bytes = models.PositiveBigIntegerField(null=True)
+    """Of that memory, when it was last heard of."""
+    used_bytes = models.PositiveBigIntegerField(null=True)
+    """Resident memory of the worker with its task processes."""
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True)
+    """When it shut down cleanly; one that was killed fades by its ``seen_at``."""
+    drain = models.BooleanField(default=False)
+    """It is asked to finish what it does and take nothing more; it reads this with every report."""
 
     class Meta:
         ordering = ["name"]
