@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gnn.errors import DataError
-from gnn.sources.compression import SUFFIXES
+from gnn.sources.compression import SUFFIXES, Limits
 from gnn.sources.detection import Detected
 from gnn.sources.guess import LIKELY
 from gnn.sources.mapping import PARTS, REQUIRED_ROLES, Mapping, Part
-from gnn.sources.reading import detect
+from gnn.sources.reading import DEFAULT_LIMITS, detect
 
 _PART_NAMES: dict[str, Part] = {"train": "train", "valid": "valid", "validation": "valid", "val": "valid", "test": "test"}
 _NOT_DATA = ("readme", "license", "licence", "copying", "changelog")
@@ -71,7 +71,7 @@ def part_of(filename: str) -> Part | None:
     return found.pop() if len(found) == 1 else None
 
 
-def look_at_folder(folder: Path) -> Folder:
+def look_at_folder(folder: Path, limits: Limits = DEFAULT_LIMITS) -> Folder:
     """Look at each file directly in a folder.
 
     Raises:
@@ -89,7 +89,7 @@ def look_at_folder(folder: Path) -> Folder:
                 continue
             with path.open("rb") as opened:
                 try:
-                    files.append(FolderFile(path, detect(opened, path.name), part_of(path.name)))
+                    files.append(FolderFile(path, detect(opened, path.name, limits=limits), part_of(path.name)))
                 except DataError as error:
                     left_out[path.name] = str(error)
     except OSError as error:
@@ -100,7 +100,7 @@ def look_at_folder(folder: Path) -> Folder:
         raise DataError(f"The folder {folder} holds no file that can be read as a table.")
     looked = Folder(tuple(files), left_out)
     _check_parts(looked.parts, folder)
-    return Folder(tuple(_alike(file, looked.parts) for file in files), left_out)
+    return Folder(tuple(_alike(file, looked.parts, limits) for file in files), left_out)
 
 
 def _names_both(detected: Detected) -> bool:
@@ -133,9 +133,9 @@ def _check_parts(parts: tuple[FolderFile, ...], folder: Path) -> None:
             raise DataError(f"The folder {folder} has {', '.join(file.path.name for file in parts)}, but no file for {needed}.")
 
 
-def _alike(file: FolderFile, parts: tuple[FolderFile, ...]) -> FolderFile:
+def _alike(file: FolderFile, parts: tuple[FolderFile, ...], limits: Limits) -> FolderFile:
     """A part read as lists of items if another part is such: a list of one item looks like a pair."""
     if file.part is None or file.detected.source == "adjacency" or not any(part.detected.source == "adjacency" for part in parts):
         return file
     with file.path.open("rb") as opened:
-        return FolderFile(file.path, detect(opened, file.path.name, source="adjacency"), file.part)
+        return FolderFile(file.path, detect(opened, file.path.name, source="adjacency", limits=limits), file.part)

@@ -16,6 +16,7 @@ from gnn.sources.compression import Limits, PlainBytes
 from gnn.sources.detection import Detected
 from gnn.sources.fields import COLUMN_AT_FAULT, parse
 from gnn.sources.mapping import Column, Delimiter, Encoding, Mapping, SourceName, TableFormat
+from gnn.sources.panics import panics_told
 from gnn.sources.records import Records, Table
 from gnn.sources.rejects import MAX_EXAMPLES, Example, Reason, RejectedRows, Rejects
 from gnn.sources.text import TextReader
@@ -38,6 +39,20 @@ def detect(
     Raises:
         DataError: the file cannot be read, whatever the choices.
     """
+    with panics_told(filename):
+        detected = _look(file, filename, source, delimiter, has_header, encoding, limits)
+    return detected
+
+
+def _look(
+    file: IO[bytes],
+    filename: str,
+    source: SourceName | None,
+    delimiter: Delimiter | None,
+    has_header: bool | None,
+    encoding: Encoding | None,
+    limits: Limits,
+) -> Detected:
     plain = PlainBytes(file, filename, limits)
     reader = TextReader(plain)
     if reader.is_parquet:
@@ -88,24 +103,26 @@ def read(
     Raises:
         DataError: the file is damaged, a column is missing, not one row can be used, or a row cannot and the mapping says to stop there.
     """
-    table = open_table(file, mapping, mapping.columns, filename, limits)
-    log = RejectedRows(rejected) if rejected is not None else None
-    builder, rejects = InteractionsBuilder(mapping.part), Rejects(log=log)
-    for records in table.records:
-        take_account(records, rejects)
-        rows = parse(records.table, mapping)
-        n_bad = len(rows) - rows["reason"].null_count()
-        kept = rows.filter(pl.col("reason").is_null()) if n_bad else rows
-        rejects.rows_kept += len(kept)
-        if len(kept):
-            builder.add(_with_constants(kept, mapping))
-        if n_bad:
-            _reject_values(rows.filter(pl.col("reason").is_not_null()), rejects, table.names)
-        stop_if_asked(mapping, rejects)
-        if on_rows is not None:
-            on_rows(rejects.rows_read)
-    finish(rejects)
-    return builder.build(), rejects
+    with panics_told(filename):
+        table = open_table(file, mapping, mapping.columns, filename, limits)
+        log = RejectedRows(rejected) if rejected is not None else None
+        builder, rejects = InteractionsBuilder(mapping.part), Rejects(log=log)
+        for records in table.records:
+            take_account(records, rejects)
+            rows = parse(records.table, mapping)
+            n_bad = len(rows) - rows["reason"].null_count()
+            kept = rows.filter(pl.col("reason").is_null()) if n_bad else rows
+            rejects.rows_kept += len(kept)
+            if len(kept):
+                builder.add(_with_constants(kept, mapping))
+            if n_bad:
+                _reject_values(rows.filter(pl.col("reason").is_not_null()), rejects, table.names)
+            stop_if_asked(mapping, rejects)
+            if on_rows is not None:
+                on_rows(rejects.rows_read)
+        finish(rejects)
+        interactions = builder.build()
+    return interactions, rejects
 
 
 def take_account(records: Records, rejects: Rejects) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from gnn.errors import DataError
 from gnn.sources.compression import Limits
 from gnn.sources.mapping import Column, TableFormat, check_distinct
+from gnn.sources.panics import panics_told
 from gnn.sources.reading import DEFAULT_LIMITS, finish, open_table, stop_if_asked, take_account
 from gnn.sources.rejects import MAX_EXAMPLES, Example, Reason, RejectedRows, Rejects
 
@@ -142,26 +143,27 @@ def read_side(
     Raises:
         DataError: as for the reading of interactions.
     """
-    opened = open_table(file, mapping, mapping.wanted(), filename, limits)
-    rejects = Rejects(log=RejectedRows(rejected) if rejected is not None else None)
-    required = list(mapping.required)
-    blocks: list[pl.DataFrame] = []
-    for records in opened.records:
-        take_account(records, rejects)
-        table = records.table
-        for key in required:
-            missing = table.filter(pl.col(key) == "")
-            _reject(Reason.MISSING_ID, missing, opened.names[key], key, rejects)
-            table = table.filter(pl.col(key) != "")
-        blocks.append(table)
+    with panics_told(filename):
+        opened = open_table(file, mapping, mapping.wanted(), filename, limits)
+        rejects = Rejects(log=RejectedRows(rejected) if rejected is not None else None)
+        required = list(mapping.required)
+        blocks: list[pl.DataFrame] = []
+        for records in opened.records:
+            take_account(records, rejects)
+            table = records.table
+            for key in required:
+                missing = table.filter(pl.col(key) == "")
+                _reject(Reason.MISSING_ID, missing, opened.names[key], key, rejects)
+                table = table.filter(pl.col(key) != "")
+            blocks.append(table)
+            stop_if_asked(mapping, rejects)
+        rows = pl.concat(blocks) if blocks else pl.DataFrame(schema={"line": pl.Int64} | dict.fromkeys(mapping.wanted(), pl.String))
+        first = rows.select(pl.struct(required).is_first_distinct()).to_series()
+        _reject(Reason.REPEATED, rows.filter(~first), opened.names[required[0]], required[0], rejects)
         stop_if_asked(mapping, rejects)
-    rows = pl.concat(blocks) if blocks else pl.DataFrame(schema={"line": pl.Int64} | dict.fromkeys(mapping.wanted(), pl.String))
-    first = rows.select(pl.struct(required).is_first_distinct()).to_series()
-    _reject(Reason.REPEATED, rows.filter(~first), opened.names[required[0]], required[0], rejects)
-    stop_if_asked(mapping, rejects)
-    rows = rows.filter(first)
-    rejects.rows_kept = len(rows)
-    finish(rejects)
+        rows = rows.filter(first)
+        rejects.rows_kept = len(rows)
+        finish(rejects)
     return SideTable(mapping, rows.select(list(mapping.wanted()))), rejects
 
 

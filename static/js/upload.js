@@ -16,6 +16,13 @@
       this.kept = kept;
     }
   }
+  // A request that may be made again: the connection broke, or the server answered that it has trouble of its own (`code`).
+  class Broken extends Error {
+    constructor(code = 0, message = "") {
+      super(message);
+      this.code = code;
+    }
+  }
   const CANCELLED = "Cancelled. Nothing was stored.";
   const SIGNED_OUT = "You are signed out. Sign in in another tab, come back and press Upload: what was sent is kept.";
 
@@ -78,7 +85,7 @@
       status.textContent = sent < total ? `${percent} % of ${megabytes(total)} sent${speed}` : "Sent. The server is storing and examining the file.";
     };
 
-    // One request; a network error or an overloaded server rejects with `again`, everything else is an answer.
+    // One request; a network error or an error of the server rejects with Broken, everything else is an answer.
     const ask = (method, url, { body = null, headers = {}, onProgress = null } = {}) => new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       job.request = request;
@@ -87,11 +94,10 @@
       request.setRequestHeader("X-CSRFToken", token());
       for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
       if (onProgress) request.upload.addEventListener("progress", (report) => onProgress(report.loaded));
-      request.addEventListener("error", () => reject(new Error("again")));
+      request.addEventListener("error", () => reject(new Broken()));
       request.addEventListener("abort", () => reject(new Stop(CANCELLED)));
       request.addEventListener("load", () => {
         if (request.responseURL.includes("/login/")) return reject(new Stop(SIGNED_OUT, true));
-        if (request.status >= 500) return reject(new Error("again"));
         if (request.status === 403) return reject(new Stop("The server did not accept this page any more. Load it again, then choose the same file: what was sent is kept.", true));
         let answer = {};
         try {
@@ -99,6 +105,7 @@
         } catch {
           // Not from the upload views, such as the page of a proxy.
         }
+        if (request.status >= 500) return reject(new Broken(request.status, answer.error));
         resolve({ status: request.status, answer });
       });
       request.send(body);
@@ -112,9 +119,10 @@
         try {
           return await attempt();
         } catch (problem) {
-          if (problem instanceof Stop) throw problem;
+          if (!(problem instanceof Broken)) throw problem;
           if (performance.now() - since > GIVE_UP_MS) throw new Stop("The server does not answer. Choose the same file later: what was sent is kept.", true);
-          status.textContent = "The connection broke. Trying again; what was sent is kept.";
+          const what = problem.code ? `The server answered with status ${problem.code}` : "The connection broke";
+          status.textContent = `${what}. Trying again; what was sent is kept.`;
           await wait(RETRY_MS[Math.min(tries, RETRY_MS.length - 1)]);
         }
       }
@@ -161,7 +169,7 @@
             headers: { "Upload-Offset": String(offset), "Content-Type": "application/offset+octet-stream" },
             onProgress: (loaded) => show(offset + loaded * 0.999, file.size),
           });
-          if (reply.status === 400) throw new Error("again"); // arrived cut short
+          if (reply.status === 400) throw new Broken(); // arrived cut short
           return reply;
         });
         // 409: an earlier try arrived although its answer did not.
@@ -174,7 +182,16 @@
       cancel.hidden = true;
       const body = new FormData();
       body.set("name", form.elements.name?.value ?? "");
-      const done = await persist(() => ask("POST", upload.finish, { body }));
+      const done = await persist(async () => {
+        try {
+          return await ask("POST", upload.finish, { body });
+        } catch (problem) {
+          // The whole file is there, so the server would most likely say the same again: a person decides.
+          if (!(problem instanceof Broken) || !problem.code) throw problem;
+          const why = problem.message || `The server could not take the file (status ${problem.code}).`;
+          throw new Stop(`${why} What was sent is kept: press Upload to try again.`, true);
+        }
+      });
       if (done.status !== 201) throw refused(done);
       remember(job.key, null);
       window.location.assign(done.answer.url);

@@ -21,8 +21,8 @@ TIMEOUT_MS = 30_000
 """Generous: a test machine may be busy with two workers."""
 
 
-EXPECTED = ("status of 422", "net::ERR_CONNECTION_RESET")
-"""Chromium reports as errors what are answers to a form with a mistake, and connections that a test breaks."""
+EXPECTED = ("status of 422", "status of 503", "net::ERR_CONNECTION_RESET")
+"""Chromium reports as errors what are answers to a form with a mistake, and connections and servers that a test breaks."""
 
 
 @pytest.fixture(scope="session", autouse=True)

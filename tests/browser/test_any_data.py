@@ -128,6 +128,33 @@ def test_cancel_and_a_file_that_changes_leave_nothing(signed_in_page: Page, larg
     assert (Upload.objects.count(), Blob.objects.count()) == (0, 0)
 
 
+def test_a_server_that_fails_at_the_end_is_told_and_asked_again_only_by_a_person(signed_in_page: Page, tmp_path: Path) -> None:
+    page, asked = signed_in_page, []
+    file = tmp_path / "clicks.csv"
+    file.write_bytes(toy_csv())
+
+    def fail_twice(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) > 2:
+            route.continue_()
+        elif len(asked) == 1:
+            route.fulfill(status=503, body="<h1>Unavailable</h1>")
+        else:
+            route.fulfill(status=503, json={"error": "The disk of the server is full."})
+
+    page.route("**/datasets/uploads/*/finish/", fail_twice)
+    choose(page, file)
+    for message in ("The server could not take the file (status 503).", "The disk of the server is full."):
+        page.get_by_role("button", name="Upload").click()
+        expect(page.locator("[data-upload-error]")).to_have_text(f"{message} What was sent is kept: press Upload to try again.")
+        page.wait_for_timeout(2500)  # longer than the first two waits after a broken connection
+    assert len(asked) == 2
+    assert Upload.objects.get().blob is not None
+    page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_role("heading", name="What is in clicks.csv?")).to_be_visible()
+    assert Blob.objects.get().size == file.stat().st_size
+
+
 def test_an_expired_session_is_told(signed_in_page: Page, tmp_path: Path) -> None:
     page = signed_in_page
     file = tmp_path / "clicks.csv"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -69,6 +71,13 @@ def test_a_folder_is_imported_with_its_split_and_side_tables(folder: Path, capsy
     assert rejects["reasons"][0]["examples"] == [{"line": 32, "column": "test.csv: user", "text": ""}]
     social = next(side for side in dataset.profile["side"] if side["kind"] == "social")
     assert (social["edges"], social["unknown"]) == (2, 1)
+
+
+def test_the_limit_of_decompressed_bytes_holds_for_folders_too(folder: Path, settings: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "large.csv.gz").write_bytes(gzip.compress(b"item,note\n" + b"i1,%s\n" % (b"x" * 1_200_000)))
+    settings.RECSMITH_DECOMPRESS_LIMIT_MB = 1
+    call_command("dataset_import", str(folder))
+    assert "large.csv.gz is left out: large.csv.gz holds more than 1 MB when decompressed" in capsys.readouterr().err
 
 
 def test_what_files_are_can_be_said(folder: Path) -> None:

@@ -56,7 +56,7 @@ def selected(text: str, name: str) -> str:
 def test_the_page_shows_format_types_and_confidence(signed_in: Client) -> None:
     text = signed_in.get(url_of(stored(toy_csv()))).content.decode()
     assert "Text divided by comma , · 4 columns · all of the first rows fit" in text
-    assert "User, certain (95%)" in text
+    assert "User, 95% sure" in text
     assert escape("the column is named 'user'") in text
     assert re.search(r"whole numbers, \d – 5<", text)
     assert "times: Unix seconds" in text

@@ -57,7 +57,7 @@ def test_from_file_to_ready_in_the_browser(signed_in: Client, sent: list[Any], d
     page = signed_in.get(reverse("dataset_mapping", args=[dataset.pk]))
     assert page.context["roles"].detected.rows[0][0] == "u0"
     text = page.content.decode()
-    assert "User, certain (95%)" in text
+    assert "User, 95% sure" in text
     assert escape("the column is named 'user'") in text
     assert re.search(r'<select name="role_0".*?<option value="user" selected>', text, re.DOTALL)
     assert "compressed with gzip" in text

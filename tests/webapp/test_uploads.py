@@ -207,6 +207,18 @@ def test_one_chunk_sent_twice_at_once_is_stored_once(transactional_db: None, use
     assert Blob.objects.get().size == CHUNK_BYTES
 
 
+def test_a_chunk_of_an_upload_that_another_tab_cancels_meanwhile_is_told(signed_in: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = long_csv(2 * CHUNK_BYTES)
+    made = begin(signed_in, content).json()
+
+    def refuse_and_cancel(**chunk: Any) -> None:
+        upload_cancel(owner=chunk["owner"], upload_id=chunk["upload_id"])
+        raise Conflict("The next byte is number 0, not 4194304.")
+
+    monkeypatch.setattr("webapp.views.uploads.upload_append", refuse_and_cancel)
+    assert patch(signed_in, made["url"], CHUNK_BYTES, content[CHUNK_BYTES : 2 * CHUNK_BYTES]).status_code == 404
+
+
 def test_an_unfinished_upload_is_listed_until_it_is_discarded(signed_in: Client) -> None:
     content = long_csv(2 * CHUNK_BYTES)
     made = begin(signed_in, content, "<b>.csv").json()

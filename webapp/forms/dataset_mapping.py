@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from gnn.errors import DataError
 from gnn.sources import Detected, Mapping
-from gnn.sources.guess import CERTAIN, LIKELY, Column, Guess
+from gnn.sources.guess import Column, Guess
 from gnn.sources.mapping import (
     DELIMITERS,
     ENCODINGS,
@@ -183,5 +183,4 @@ def _hint(guessed: tuple[Role, Guess] | None) -> tuple[str, str]:
     if guessed is None:
         return "", ""
     role, guess = guessed
-    degree = _("certain") if guess.confidence >= CERTAIN else _("likely") if guess.confidence >= LIKELY else _("a guess")
-    return f"{ROLE_LABELS[role]}, {degree} ({guess.confidence:.0%})", guess.reason
+    return str(_("%(role)s, %(confidence)s sure") % {"role": ROLE_LABELS[role], "confidence": f"{guess.confidence:.0%}"}), guess.reason

@@ -21,6 +21,7 @@ from gnn.errors import DataError
 from gnn.preparation import Preparation
 from gnn.sources import Mapping
 from gnn.sources.mapping import TableFormat
+from gnn.sources.panics import panics_told
 from webapp.enums import DatasetState, FileKind
 from webapp.models import Dataset, DatasetFile
 from webapp.queue import INGEST_DATASET, enqueue_on_commit
@@ -181,7 +182,7 @@ def _ingest(dataset: Dataset, same: QuerySet[Dataset]) -> None:
         if not same.update(rows_read=rows):
             raise _Unwanted
 
-    with Ingestion(dataset, on_rows) as ingestion:
+    with panics_told(dataset.filename), Ingestion(dataset, on_rows) as ingestion:
         described = ingestion.run()
         with transaction.atomic():
             # First the row, whose lock makes a second run wait here instead of after storing the same data.

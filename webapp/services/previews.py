@@ -11,6 +11,7 @@ from gnn.errors import DataError
 from gnn.interactions import concatenate
 from gnn.preparation import Preparation, prepare
 from gnn.sources import Mapping
+from gnn.sources.panics import panics_told
 from webapp.enums import DatasetState, FileKind, PreviewState
 from webapp.models import Dataset, DatasetFile, PreparationPreview
 from webapp.queue import PREVIEW_PREPARATION, enqueue_on_commit
@@ -67,6 +68,7 @@ def _counts(dataset: Dataset, mapping: Mapping, preparation: Preparation) -> tup
     """Counts after each step over all files of interactions, and the number of rejected rows."""
     files: list[tuple[Dataset | DatasetFile, Mapping]] = [(dataset, mapping)]
     files += [(file, Mapping.from_json(file.mapping)) for file in dataset.files.filter(kind=FileKind.INTERACTIONS)]
-    tables, rejects = zip(*(interactions_read(row, how) for row, how in files), strict=True)
-    prepared = prepare(concatenate(tables), preparation)
+    with panics_told(dataset.filename):
+        tables, rejects = zip(*(interactions_read(row, how) for row, how in files), strict=True)
+        prepared = prepare(concatenate(tables), preparation)
     return [step.to_json() for step in prepared.steps], sum(some.total for some in rejects)

@@ -48,9 +48,9 @@ def upload_one(request: HttpRequest, upload_id: UUID) -> HttpResponse:
     if request.method == "DELETE":
         upload_cancel(owner=owner, upload_id=upload_id)
         return HttpResponse(status=204)
-    upload = get_object_or_404(Upload.objects.select_related("blob"), pk=upload_id, owner=owner)
+    upload = Upload.objects.select_related("blob").filter(pk=upload_id, owner=owner)
     if request.method != "PATCH":
-        return _state(upload)
+        return _state(get_object_or_404(upload))
     offset = header_number(request, "Upload-Offset")
     if offset is None:
         return JsonResponse({"error": "Upload-Offset must be a whole number."}, status=400)
@@ -62,8 +62,7 @@ def upload_one(request: HttpRequest, upload_id: UUID) -> HttpResponse:
     except Upload.DoesNotExist:
         return JsonResponse({"error": "This upload was cancelled."}, status=404)
     except Conflict:
-        upload.refresh_from_db()
-        return _state(upload, status=409)
+        return _state(get_object_or_404(upload), status=409)
     except DataError as error:
         return JsonResponse({"error": str(error)}, status=422)
 

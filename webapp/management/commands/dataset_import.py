@@ -22,6 +22,7 @@ from webapp.enums import DatasetState, FileKind
 from webapp.models import Dataset
 from webapp.selectors.dataset_attributes import dataset_described, numbers_words
 from webapp.services.datasets import ImportFile, dataset_import
+from webapp.uploads import decompression_limits
 
 _NAMED_DELIMITERS = {"tab": "\t", "\\t": "\t", "space": " "}
 _SHOWN_COLUMNS = 8
@@ -89,7 +90,7 @@ class Command(BaseCommand):
         if len(paths) > 1 or not Path(paths[0]).is_dir():
             return [_said(path) for path in paths], name
         try:
-            folder = look_at_folder(Path(paths[0]))
+            folder = look_at_folder(Path(paths[0]), decompression_limits())
         except OnlySubfoldersError as error:
             commands = "".join(f"\n  manage.py dataset_import {shlex.quote(str(subfolder))}" for subfolder in error.subfolders)
             raise DataError(f"{error} Import each by itself:{commands}") from error
@@ -139,7 +140,7 @@ def _import(
     alone = len(files) == 1
     if alone:
         files = [(_Input(files[0][0].path, "interactions"), files[0][1])]
-    looked = [(input_, file, sources.detect(file, input_.path.name, **choices)) for input_, file in files]
+    looked = [(input_, file, _look(file, **choices)) for input_, file in files]
     kinds = [input_.kind or detected.kind.kind for input_, _, detected in looked]
     if "interactions" not in kinds:
         raise DataError("None of the files holds interactions. Say which one does: interactions=PATH.")
@@ -147,7 +148,13 @@ def _import(
     if any(detected.source == "adjacency" and kind == "interactions" for (_, _, detected), kind in zip(looked, kinds, strict=True)):
         # A list of one item looks like a pair, so one file of lists says it for all.
         looked = [
-            (input_, file, sources.detect(file, input_.path.name, source="adjacency") if kind == "interactions" else detected)
+            (
+                input_,
+                file,
+                sources.detect(file, input_.path.name, source="adjacency", limits=decompression_limits())
+                if kind == "interactions"
+                else detected,
+            )
             for (input_, file, detected), kind in zip(looked, kinds, strict=True)
         ]
     main, main_file, main_detected = looked[first]
@@ -168,6 +175,10 @@ def _import(
     return dataset_import(
         owner=None, name=name, filename=main.path.name, file=main_file, mapping=_with(common, main.constants), further=further
     )
+
+
+def _look(file: File[Any], **choices: Any) -> Detected:
+    return sources.detect(file, file.name or "", limits=decompression_limits(), **choices)
 
 
 def _main_mapping(detected: Detected, options: dict[str, Any]) -> Mapping:
