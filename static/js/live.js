@@ -27,7 +27,9 @@
     const inUse = (element) => {
       const selection = window.getSelection();
       if (selection && !selection.isCollapsed && element.contains(selection.anchorNode)) return true;
-      return element.contains(document.activeElement) && document.activeElement.matches(":focus-visible");
+      const focused = document.activeElement;
+      // A list that is open is lost with its element; other controls find their focus again by their id.
+      return element.contains(focused) && (focused.matches("select") || (focused.matches(":focus-visible") && !focused.id));
     };
 
     const refreshFragments = (force) => {
@@ -124,6 +126,16 @@
     });
     if (retry > 0) ask();
   };
+
+  // <div id="…" data-keep-scroll> in a fragment is where it was when the fragment is fetched again.
+  const places = new Map();
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    event.detail.target.querySelectorAll("[data-keep-scroll]").forEach((element) => places.set(element.id, [element.scrollLeft, element.scrollTop]));
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    places.forEach(([left, top], id) => document.getElementById(id)?.scrollTo({ left, top, behavior: "instant" }));
+    places.clear();
+  });
 
   document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-live-url]").forEach(start));
 })();

@@ -32,7 +32,7 @@ from webapp.selectors.searches import (
     validation_verdict,
 )
 from webapp.selectors.searches_live import curve_points, in_flight, points_after
-from webapp.selectors.trials import decision_rows, trial_test_scores, trials_page
+from webapp.selectors.trials import decision_rows, trial_test_scores
 
 pytestmark = pytest.mark.django_db
 
@@ -189,36 +189,6 @@ def test_trials_in_flight_show_their_newest_epoch() -> None:
     running, queued = in_flight(search)
     assert (running.number, running.epoch, running.max_epochs, running.score) == (2, 2, 60, 0.15)
     assert (queued.number, queued.epoch, queued.score, queued.state_label) == (3, 0, None, "Queued")
-
-
-def test_trials_page_sorts_filters_and_counts() -> None:
-    search = make_search()
-    make_trials(search, [0.2, None, 0.3, 0.1])
-    make_trial(search, 5)
-
-    def numbers(**how: Any) -> list[int]:
-        return [row.trial.number for row in trials_page(search, **how).rows]
-
-    assert numbers() == [5, 4, 3, 2, 1]
-    assert numbers(sort="number") == [1, 2, 3, 4, 5]
-    # What has no score comes last, whichever way: a penalty of 0.01 is not a score.
-    assert numbers(sort="-reward") == [3, 1, 4, 2, 5]
-    assert numbers(sort="reward") == [4, 1, 3, 2, 5]
-    assert numbers(state="completed", sort="-reward") == [3, 1, 4]
-    assert numbers(sort="nonsense", state="nonsense", size="7", page="x") == [5, 4, 3, 2, 1]
-    table = trials_page(search, state="failed")
-    assert table.counts == {"completed": 3, "failed": 1, "running": 1}
-    assert [row.score for row in table.rows] == [None]
-    assert table.page.paginator.count == 1
-
-
-def test_trials_page_reads_one_page(django_assert_num_queries: Any) -> None:
-    search = make_search(planned_trials=300)
-    make_trials(search, [0.2 + 0.0001 * index for index in range(300)])
-    with django_assert_num_queries(2) as captured:
-        table = trials_page(search, sort="-reward", page=2, size=100)
-    assert [table.rows[0].trial.number, table.rows[-1].trial.number, len(table.rows)] == [200, 101, 100]
-    assert "LIMIT 100 OFFSET 100" in captured[-1]["sql"]
 
 
 @pytest.mark.parametrize("trials", [3, 60])

@@ -2,52 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from django.core.paginator import Page, Paginator
-from django.db.models import Case, Count, F, OrderBy, Q, QuerySet, When
+from django.db.models import Case, Q, QuerySet, When
 
-from gnn.catalogue import CATALOGUE, LABELS, describe
+from gnn.catalogue import CATALOGUE, LABELS
 from gnn.space import Architecture, choice_text
 from webapp.enums import RunState, SearchState
 from webapp.models import FinalistRun, Search, Trial, TrialEpoch
 from webapp.selectors.searches import mean_and_sd
 
-PAGE_SIZES = (25, 50, 100)
 CURVE_EPOCHS = 20_000
 UNSCORED = (RunState.FAILED, RunState.STOPPED)
 """A failed trial's reward is a penalty told to the controller, not a score."""
-
-SORTS: dict[str, tuple[OrderBy | str, ...]] = {
-    "-number": ("-number",),
-    "number": ("number",),
-    "-reward": (F("shown").desc(nulls_last=True), "number"),
-    "reward": (F("shown").asc(nulls_last=True), "number"),
-    "state": ("state", "-number"),
-    "-state": ("-state", "-number"),
-    "-seconds": (F("train_seconds").desc(nulls_last=True), "number"),
-    "seconds": (F("train_seconds").asc(nulls_last=True), "number"),
-}
-"""Sort key in the URL -> ordering; a leading minus means largest first."""
-
-
-@dataclass(frozen=True)
-class TrialRow:
-    trial: Trial
-    description: str
-    score: float | None
-
-
-@dataclass(frozen=True)
-class TrialsPage:
-    page: Page[Any]
-    rows: Sequence[TrialRow]
-    counts: dict[str, int]
-    sort: str
-    state: str
-    size: int
 
 
 def trials_listed(search: Search, *, state: str = "", arm: str = "") -> QuerySet[Any]:
@@ -58,20 +25,6 @@ def trials_listed(search: Search, *, state: str = "", arm: str = "") -> QuerySet
     if arm:
         trials = trials.filter(arm=arm)
     return trials.annotate(shown=Case(When(~Q(state__in=UNSCORED), then="reward")))
-
-
-def trials_page(search: Search, *, state: str = "", sort: str = "-number", page: int | str = 1, size: int | str = 25) -> TrialsPage:
-    """One page of trials; an unknown state, sort or size falls back to the default."""
-    sort = sort if sort in SORTS else "-number"
-    state = state if state in RunState.values else ""
-    size = int(size) if str(size).isdecimal() and int(size) in PAGE_SIZES else PAGE_SIZES[0]
-    counts = dict(Trial.objects.filter(search=search).values_list("state").annotate(Count("id")).order_by())
-    paginator = Paginator(trials_listed(search, state=state).order_by(*SORTS[sort]), size)
-    # The counts are already here: no second COUNT.
-    paginator.__dict__["count"] = counts.get(state, 0) if state else sum(counts.values())
-    found = paginator.get_page(page)
-    rows = [TrialRow(trial, describe(Architecture.of(trial.architecture)), trial.shown) for trial in found]
-    return TrialsPage(page=found, rows=rows, counts=counts, sort=sort, state=state, size=size)
 
 
 def trial_to_vary(search: Search, number: str) -> Trial | None:

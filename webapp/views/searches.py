@@ -14,7 +14,7 @@ from gnn.protocol import Protocol
 from gnn.space import SearchSpace
 from webapp.charts.architectures import draw_architecture
 from webapp.charts.searches import down_sample, new_traces, reward_curve, reward_figure
-from webapp.enums import RunState, SearchState
+from webapp.enums import SearchState
 from webapp.forms.searches import protocol_words
 from webapp.forms.spaces import choice_label
 from webapp.models import Search
@@ -34,7 +34,7 @@ from webapp.selectors.searches import (
     validation_verdict,
 )
 from webapp.selectors.searches_live import curve_points, in_flight, last_told, points_after
-from webapp.selectors.trials import PAGE_SIZES, decision_rows, trials_page
+from webapp.selectors.trials import decision_rows
 from webapp.selectors.workers import workers_alive
 from webapp.services.errors import Conflict
 from webapp.services.searches import (
@@ -46,6 +46,7 @@ from webapp.services.searches import (
 from webapp.templatetags.display import duration, score
 from webapp.views.paging import page_numbers, search_text
 from webapp.views.search_arms import arms_context
+from webapp.views.search_trials import trials_context
 
 ACTIONS: dict[str, tuple[Callable[..., Search], str]] = {
     "pause": (search_pause, "Paused. Running trials keep their progress and go on after Resume."),
@@ -53,17 +54,6 @@ ACTIONS: dict[str, tuple[Callable[..., Search], str]] = {
     "stop": (search_stop, "Stopped. What was scored stays here; nothing was tested."),
     "finish": (search_finish_now, "Finishing: running trials end, then the best are tested."),
 }
-
-TRIAL_COLUMNS = (
-    ("number", "Trial", "num"),
-    ("state", "State", ""),
-    ("reward", "Score", "num"),
-    ("", "Architecture", ""),
-    ("", "Epochs", "num"),
-    ("", "Parameters", "num"),
-    ("seconds", "Training", "num"),
-)
-"""Sort key (empty: cannot be sorted by), heading and style class of each column."""
 
 LIVE_MS = {SearchState.RUNNING: 1500, SearchState.FINISHING: 1500, SearchState.PAUSED: 5000}
 """How soon a page should ask again; a state that is not here never changes by itself."""
@@ -107,7 +97,7 @@ def search_page(request: HttpRequest, search_id: int) -> HttpResponse:
         "space_words": [(CATALOGUE[spec.name].label, ", ".join(map(choice_label, spec.choices))) for spec in space.specs],
         **_head_context(search, state),
         **_results_context(search, state),
-        **_trials_context(request, search),
+        **trials_context(request, search),
         **arms_context(search),
     }
     return render(request, "searches/detail.html", context)
@@ -125,12 +115,6 @@ def search_results(request: HttpRequest, search_id: int) -> HttpResponse:
     """Leaderboard, best architecture, baselines and finalists as a fragment."""
     search = _search(search_id)
     return render(request, "searches/results.html", _results_context(search, progress(search)))
-
-
-@require_safe
-def search_trials(request: HttpRequest, search_id: int) -> HttpResponse:
-    """The table of trials as a fragment."""
-    return render(request, "searches/trials.html", _trials_context(request, _search(search_id)))
 
 
 @require_safe
@@ -239,24 +223,4 @@ def _results_context(search: Search, state: Progress) -> dict[str, Any]:
         "tested": [row for row in rows if row.test_scores is not None],
         "best_decisions": decision_rows(best) if best else [],
         "best_drawing": draw_architecture(best) if best else None,
-    }
-
-
-def _trials_context(request: HttpRequest, search: Search) -> dict[str, Any]:
-    table = trials_page(
-        search,
-        state=request.GET.get("state", ""),
-        sort=request.GET.get("sort", ""),
-        page=request.GET.get("page", 1),
-        size=request.GET.get("size", ""),
-    )
-    return {
-        "search": search,
-        "table": table,
-        "objective": objective_of(search),
-        "page_numbers": page_numbers(table.page),
-        "sizes": PAGE_SIZES,
-        "columns": TRIAL_COLUMNS,
-        "states": [(value, label, table.counts[value]) for value, label in RunState.choices if table.counts.get(value)],
-        "total": sum(table.counts.values()),
     }
