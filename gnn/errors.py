@@ -14,12 +14,14 @@ class DataError(GnnError):
 class SpaceError(GnnError):
     """A search space, architecture or protocol is not valid.
 
-    ``field`` names the decision or setting at fault, so that a form can show the message beside it.
+    ``field`` names the decision or setting at fault, so that a form can show the message beside it; ``place`` leads to it
+    in a JSON document, key by key.
     """
 
-    def __init__(self, message: str, *, field: str | None = None) -> None:
+    def __init__(self, message: str, *, field: str | None = None, place: tuple[str | int, ...] = ()) -> None:
         super().__init__(message)
         self.field = field
+        self.place = place
 
 
 class TrainError(GnnError):

@@ -96,7 +96,7 @@ def estimate_bytes(
 
 def _layers(settings: Settings, n_nodes: int, n_entries: int) -> int:
     """What the passes over the graph keep: the step's own, and those of two views."""
-    node, passes = 4 * n_nodes * settings.node_dim, 1 + _views(settings)
+    node, passes = 4 * n_nodes * settings.node_dim, 1 + views(settings)
     kept = sum(_layer(layer, settings, n_nodes, n_entries) for layer in settings.layers)
     # The inputs, where they are not the weights themselves: hidden in part, or made of features.
     inputs = 2 * (settings.dropout > 0) + 2 * (settings.inputs != "ids")
@@ -104,7 +104,7 @@ def _layers(settings: Settings, n_nodes: int, n_entries: int) -> int:
         # All outputs stacked, and the gradient of that; attention also keeps their product and its tanh.
         inputs += (len(settings.layers) + 1) * (6 if settings.combination == "attention" else 2)
     # The outputs of the step's own pass and their gradients; of a view, those of the combined embeddings.
-    outputs = 2 * len(settings.layers) + 2 * _views(settings)
+    outputs = 2 * len(settings.layers) + 2 * views(settings)
     return passes * (kept + inputs * node) + outputs * node
 
 
@@ -124,7 +124,7 @@ def _layer(layer: LayerSettings, settings: Settings, n_nodes: int, n_entries: in
     return 4 * (arrays * n_nodes * settings.node_dim + values * n_entries)
 
 
-def _views(settings: Settings) -> int:
+def views(settings: Settings) -> int:
     """Passes of a step besides its own."""
     return 2 if settings.contrastive in ("sgl", "simgcl") else 0
 
@@ -146,7 +146,7 @@ def _objective(settings: Settings, n_users: int, n_items: int, n_edges: int, wid
     if settings.l2:
         contrasted += 4 * (n_users + n_items) * settings.node_dim
     if settings.loss == "softmax":
-        users = _step_size(n_users, USERS_PER_STEP, MIN_STEPS)
+        users = step_size(n_users, USERS_PER_STEP, MIN_STEPS)
         columns, items = n_items, 2
         if settings.sampled_items:
             columns = min(n_items, settings.sampled_items + users * n_edges // n_users)
@@ -154,7 +154,7 @@ def _objective(settings: Settings, n_users: int, n_items: int, n_edges: int, wid
             items += 2
         # Scores and their gradient share an array; the gradient of the items comes whole and once more scaled.
         return contrasted + 4 * min(users * columns, max(SCORES_AT_ONCE, columns)) + 4 * items * columns * width
-    pairs = _step_size(n_edges, PAIRS_PER_STEP, 2 * MIN_STEPS)
+    pairs = step_size(n_edges, PAIRS_PER_STEP, 2 * MIN_STEPS)
     if settings.loss in PAIR_LOSSES:
         looked_at = settings.negative_count * (HARD_POOL if settings.negatives == "hard" else 1)
         pairs = min(pairs, max(1, ITEMS_PER_STEP // looked_at))
@@ -167,5 +167,6 @@ def _objective(settings: Settings, n_users: int, n_items: int, n_edges: int, wid
     return contrasted + 4 * 7 * pairs * others + 24 * n_edges
 
 
-def _step_size(total: int, limits: tuple[int, int], steps: int) -> int:
+def step_size(total: int, limits: tuple[int, int], steps: int) -> int:
+    """Of ``total`` users or pairs, what one step of an epoch of about ``steps`` takes, within ``limits``."""
     return min(max(total // steps, limits[0]), limits[1])

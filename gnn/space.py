@@ -106,7 +106,7 @@ class DecisionSpec:
 
 
 class _SpecDocument(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")]
     choices: Annotated[list[StrictInt | StrictFloat | StrictStr], Field(min_length=1, max_length=64)]
@@ -295,7 +295,7 @@ class SearchSpace:
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"]) or "document"
-            raise SpaceError(f"The search space is not valid at {place}: {first['msg']}.") from error
+            raise SpaceError(f"The search space is not valid at {place}: {first['msg']}.", place=first["loc"]) from error
         if parsed.version != SCHEMA:
             raise SpaceError(f"The search space has schema {parsed.version}, but this version reads {SCHEMA}.", field="schema")
         return cls(
@@ -309,6 +309,11 @@ class SearchSpace:
     def from_text(cls, text: str) -> SearchSpace:
         """Read a space from JSON text; a syntax error names the line and column."""
         try:
-            return cls.from_json(json.loads(text))
+            document = json.loads(text)
         except json.JSONDecodeError as error:
             raise SpaceError(f"Not JSON at line {error.lineno}, column {error.colno}: {error.msg}.") from error
+        except RecursionError as error:
+            raise SpaceError("Nested too deeply to be a search space.") from error
+        except ValueError as error:  # a number of thousands of digits
+            raise SpaceError(f"A number in it cannot be read: {error}.") from error
+        return cls.from_json(document)

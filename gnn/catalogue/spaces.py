@@ -49,6 +49,12 @@ def check_trainable(space: SearchSpace) -> None:
             raise SpaceError(f"Decision '{spec.name}' must be {expected}.", field=spec.name)
         for choice in spec.choices:
             entry.check(choice)
+        for parent, allowed in spec.when.items():
+            for choice in allowed:
+                try:
+                    CATALOGUE[parent].check(choice)
+                except SpaceError as error:
+                    raise SpaceError(f"Decision '{spec.name}' depends on a choice that cannot be: {error}", field=spec.name) from error
     offered = {spec.name: spec.choices for spec in space.specs}
     for heads in offered.get("heads", ()):
         for size in offered.get("node_dim", (CATALOGUE["node_dim"].default,)):

@@ -92,3 +92,14 @@ def test_an_architecture_is_described_in_one_line():
     )
     assert describe(architecture) == "d32 · edge 8 · GAT ReLU → LightGCN · mean · softmax · τ 0.2"
     assert describe(Architecture.of({})) == "d128 · LightGCN → LightGCN"
+
+
+@pytest.mark.parametrize("allowed", [[16, 9999], [16, "\0"], [16, 0.5]])
+def test_a_condition_on_a_choice_that_cannot_be_is_refused(allowed: list[object]) -> None:
+    document = {
+        "schema": 1,
+        "decisions": [{"name": "node_dim", "choices": [16]}, {"name": "dropout", "choices": [0.1], "when": {"node_dim": allowed}}],
+    }
+    with pytest.raises(SpaceError, match="'dropout' depends on a choice that cannot be") as caught:
+        check_trainable(SearchSpace.from_json(document))
+    assert caught.value.field == "dropout"

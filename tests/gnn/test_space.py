@@ -142,3 +142,22 @@ def test_conditions_too_entangled_to_count_are_refused() -> None:
     child = DecisionSpec("e", (1, 2), when={parent.name: (0,) for parent in parents})
     with pytest.raises(SpaceError, match="depend on fewer"):
         SearchSpace([*parents, child])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 50_000, "Nested too deeply"),
+        ('{"schema": 1, "decisions": [{"name": "a", "choices": [' + "9" * 5000 + "]}]}", "cannot be read"),
+        ('{"schema": 1, "decisions": [{"name": "a", "choices": [NaN]}]}', "not valid at decisions.0.choices.0"),
+    ],
+)
+def test_text_that_a_parser_would_fall_over_is_refused(text: str, message: str) -> None:
+    with pytest.raises(SpaceError, match=message):
+        SearchSpace.from_text(text)
+
+
+def test_a_document_of_another_shape_says_where() -> None:
+    with pytest.raises(SpaceError) as caught:
+        SearchSpace.from_json({"schema": 1, "decisions": [{"name": "a", "choices": [1]}, {"name": "b", "choices": []}]})
+    assert caught.value.place == ("decisions", 1, "choices")
