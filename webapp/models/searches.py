@@ -38,6 +38,12 @@ class Search(Annotated):
     """Ids of the earlier searches whose good architectures its controller began from."""
     importance = models.JSONField(default=dict)
     """Which decisions mattered: method -> decision -> share."""
+    importance_trials = models.PositiveIntegerField(null=True)
+    """Of how many trials ``importance`` speaks; None for searches of before it was written down."""
+    importance_note = models.TextField(blank=True)
+    """Why there is none, once a worker has looked."""
+    importance_asked_at = models.DateTimeField(null=True)
+    """Since when a person waits for a worker to measure it."""
     text_key = models.CharField(max_length=64, blank=True)
     """Of the texts and the language model (``gnn.text_features.content_key``), once a worker has read them."""
     text_blob = models.CharField(max_length=64, blank=True)

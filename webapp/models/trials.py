@@ -75,6 +75,9 @@ class TrialRung(models.Model):
     seconds = models.FloatField()
     """Of training, from the start of the trial."""
     reward = models.FloatField()
+    worker = models.CharField(max_length=200, blank=True)
+    ended_at = models.DateTimeField(null=True)
+    """None for rungs of before it was written down."""
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["trial", "rung"], name="trial_rung")]

@@ -56,6 +56,8 @@ def search_record_told(search: Search, *, arms: Mapping[str, Arm], told: Sequenc
                 epochs=trial.epochs,
                 seconds=trial.train_seconds or 0.0,
                 reward=reward,
+                worker=trial.worker,
+                ended_at=trial.finished_at,
             )
             if arm.best_reward is None or reward > arm.best_reward:
                 arm.best_reward, arm.stale = reward, 0
