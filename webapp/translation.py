@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract
@@ -123,7 +123,7 @@ def template_texts(source: str) -> Iterator[Text]:
             return
         seen[id(part)] = part
         if isinstance(part, Node):
-            line = part.token.lineno if part.token else line
+            line = (part.token.lineno if part.token else None) or line
         if isinstance(part, TranslateNode):
             yield line, _escaped(str(part.filter_expression.var.literal)), _context(part)
             return
@@ -133,8 +133,7 @@ def template_texts(source: str) -> Iterator[Text]:
             yield line, singular if plural is None else (singular, plural), _context(part)
             return
         if isinstance(part, Promise):  # _("...") in a tag or filter: what a proxy is pickled as names its text
-            _, (_, (text, *_), *_) = part.__reduce__()
-            yield line, text, None
+            yield line, str(cast(Any, part).__reduce__()[1][1][0]), None
             return
         if isinstance(part, list | tuple | NodeList):
             inner = list(part)

@@ -16,8 +16,9 @@ from gnn.sources import Detected, Mapping
 from gnn.sources.detection import Kind
 from gnn.sources.mapping import TableFormat
 from gnn.sources.side_guess import guess_side_mapping
-from webapp.enums import DatasetState, FileKind
+from webapp.enums import AuditVerb, DatasetState, FileKind
 from webapp.models import Dataset, DatasetFile
+from webapp.services.audit import event_record
 from webapp.services.blob_release import blob_names, blobs_release
 from webapp.services.errors import Conflict
 from webapp.uploads import decompression_limits
@@ -50,6 +51,7 @@ def dataset_version_start(*, owner: User | None, dataset_id: int) -> Dataset:
             DatasetFile(dataset=draft, kind=file.kind, filename=file.filename, source_blob=file.source_blob, mapping=file.mapping)
             for file in base.files.order_by("id")
         )
+        event_record(AuditVerb.VERSION, base, version=draft.version)
         return draft
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import ProtectedError
 
-from webapp.enums import ACTIVE_SEARCH_STATES, DatasetState, SearchState
+from webapp.enums import ACTIVE_SEARCH_STATES, AuditVerb, DatasetState, SearchState
 from webapp.models import Blob, Dataset, DatasetFile, ModelBuild, Search, Trial, Upload
+from webapp.services.audit import event_record
 from webapp.services.blob_release import blob_names, blobs_release
 from webapp.services.errors import Conflict
 
@@ -21,6 +22,8 @@ def dataset_cancel(*, dataset_id: int) -> Dataset:
     with transaction.atomic():
         stopped = Dataset.objects.filter(pk=dataset_id, state=DatasetState.INGESTING).update(state=DatasetState.UPLOADED, rows_read=None)
         dataset = Dataset.objects.get(pk=dataset_id)
+        if stopped:
+            event_record(AuditVerb.CANCEL, dataset)
     if not stopped and dataset.state != DatasetState.UPLOADED:
         raise Conflict(f"Dataset “{dataset.name}” was already read to the end.")
     return dataset
@@ -48,6 +51,7 @@ def dataset_delete(*, dataset_id: int, with_searches: bool = False) -> None:
         unfinished = list(Upload.objects.filter(dataset=dataset, blob__isnull=False).values_list("blob_id", flat=True))
         Upload.objects.filter(dataset=dataset).delete()
         Blob.objects.filter(pk__in=unfinished).delete()
+        event_record(AuditVerb.DELETE, dataset, searches=len(states))
         try:
             searches.delete()
             dataset.delete()

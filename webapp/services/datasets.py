@@ -22,9 +22,10 @@ from gnn.preparation import Preparation
 from gnn.sources import Mapping
 from gnn.sources.mapping import TableFormat
 from gnn.sources.panics import panics_told
-from webapp.enums import DatasetState, FileKind
+from webapp.enums import AuditVerb, DatasetState, FileKind
 from webapp.models import Dataset, DatasetFile
 from webapp.queue import INGEST_DATASET, enqueue_on_commit
+from webapp.services.audit import event_record
 from webapp.services.errors import Conflict
 from webapp.services.ingestion import Ingestion
 from webapp.uploads import decompression_limits
@@ -64,6 +65,8 @@ def dataset_confirm(*, dataset_id: int, mapping: Mapping, preparation: Preparati
         if started:
             enqueue_on_commit(INGEST_DATASET, dataset_id)
         dataset = Dataset.objects.get(pk=dataset_id)
+        if started:
+            event_record(AuditVerb.READ, dataset)
     if not started and {"mapping": dataset.mapping, "preparation": dataset.preparation} != documents:
         if dataset.state == DatasetState.READY:
             raise Conflict(f"Dataset “{dataset.name}” is ready and does not change any more. Upload the file again to read it differently.")
@@ -164,13 +167,15 @@ def upload_check(*, filename: str, file: File[Any]) -> sources.Detected:
 
 
 def _create(*, owner: User | None, name: str, filename: str, file: File[Any], **fields: Any) -> Dataset:
-    return Dataset.objects.create(
+    dataset = Dataset.objects.create(
         name=(name.strip() or PurePath(filename).name.split(".")[0] or filename)[:200],
         owner=owner,
         filename=filename[-255:],
         source_blob=default_storage.save("source", file),
         **fields,
     )
+    event_record(AuditVerb.UPLOAD, dataset)
+    return dataset
 
 
 class _Unwanted(Exception):

@@ -18,10 +18,11 @@ from django.utils.text import slugify
 
 from gnn.bundle import Bundle, load
 from gnn.bundle.members import pack, unpack
-from webapp.enums import ModelState, RunState, SearchState, TrainedOn
+from webapp.enums import AuditVerb, ModelState, RunState, SearchState, TrainedOn
 from webapp.models import Model, ModelBuild, ModelVersion, Promotion, Trial
 from webapp.queue import BUILD_MODEL, enqueue_on_commit
 from webapp.selectors.models import before_promotion, registrable_runs
+from webapp.services.audit import event_record
 from webapp.services.blob_release import blobs_release
 from webapp.services.errors import Conflict
 from webapp.services.runs import owned, run_complete
@@ -65,6 +66,7 @@ def model_register(*, owner: User | None, name: str, trial_id: int, trained_on: 
         planned_epochs=max(1, round(sum(chosen) / len(chosen))) if trained_on == TrainedOn.ALL else None,
     )
     enqueue_on_commit(BUILD_MODEL, build.pk)
+    event_record(AuditVerb.REGISTER, model, version=version.number)
     return version
 
 
@@ -129,7 +131,9 @@ def model_import(*, owner: User | None, file: IO[bytes], name: str = "") -> Mode
             if known is not None:
                 return known
             saved = default_storage.save("bundle", File(packed))
-            return _version(model, owner, **_built(bundle, saved))
+            version = _version(model, owner, **_built(bundle, saved))
+            event_record(AuditVerb.IMPORT, model, version=version.number)
+            return version
 
 
 @transaction.atomic
@@ -147,6 +151,7 @@ def model_promote(*, owner: User | None, version_id: int) -> ModelVersion:
         raise Conflict(f"Version {version.number} of {version.model} is not built, so it cannot be promoted.")
     _serve(version.model, version)
     Promotion.objects.create(version=version, owner=owner)
+    event_record(AuditVerb.PROMOTE, version.model, version=version.number)
     return version
 
 
@@ -166,6 +171,7 @@ def model_roll_back(*, model_id: int) -> ModelVersion:
     last_of_earlier = undone.filter(version=earlier).order_by("-id").values_list("pk", flat=True)[0]
     undone.filter(pk__gt=last_of_earlier).update(undone_at=Now())
     _serve(model, earlier)
+    event_record(AuditVerb.ROLL_BACK, model, version=earlier.number)
     return earlier
 
 
@@ -184,6 +190,7 @@ def model_archive(*, version_id: int) -> ModelVersion:
         raise Conflict(f"Version {version.number} of {version.model} is not built, so there is nothing to put away.")
     version.state = ModelState.ARCHIVED
     version.save(update_fields=["state"])
+    event_record(AuditVerb.ARCHIVE, version.model, version=version.number)
     return version
 
 

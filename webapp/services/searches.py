@@ -25,6 +25,7 @@ from webapp.enums import (
     ENDED_RUN_STATES,
     IN_FLIGHT_RUN_STATES,
     ArmName,
+    AuditVerb,
     DatasetState,
     RunState,
     SearchState,
@@ -33,6 +34,7 @@ from webapp.models import Arm, Baseline, Dataset, FinalistRun, Search, SpaceVers
 from webapp.queue import ADVANCE_SEARCH, RUN_BASELINE, RUN_TRIAL, enqueue_on_commit
 from webapp.selectors.dataset_attributes import dataset_described
 from webapp.selectors.rounds import last_number, plan_of
+from webapp.services.audit import event_record
 from webapp.services.baselines import BASELINES
 from webapp.services.blob_release import blobs_let_go_all
 from webapp.services.errors import Conflict
@@ -123,6 +125,7 @@ def search_start(
                 baseline = Baseline.objects.create(search=search, name=baseline_name)
                 enqueue_on_commit(RUN_BASELINE, baseline.pk)
             enqueue_on_commit(ADVANCE_SEARCH, search.pk)
+            event_record(AuditVerb.START, search)
     except IntegrityError:
         search = Search.objects.select_related("dataset").get(start_token=start_token)
         if any(getattr(search, field) != value for field, value in frozen.items()):
@@ -144,6 +147,7 @@ def search_pause(*, search_id: int) -> Search:
         raise Conflict(f"Search '{search.name}' is {search.get_state_display().lower()}, so it cannot be paused.")
     search.state = SearchState.PAUSED
     search.save(update_fields=["state"])
+    event_record(AuditVerb.PAUSE, search)
     return search
 
 
@@ -158,6 +162,7 @@ def search_resume(*, search_id: int) -> Search:
     search.save(update_fields=["state"])
     runs_enqueue(search_id=search.pk)
     enqueue_on_commit(ADVANCE_SEARCH, search.pk)
+    event_record(AuditVerb.RESUME, search)
     return search
 
 
@@ -168,6 +173,7 @@ def search_stop(*, search_id: int) -> Search:
     if search.state not in (SearchState.RUNNING, SearchState.FINISHING, SearchState.PAUSED):
         raise Conflict(f"Search '{search.name}' is already {search.get_state_display().lower()}.")
     _end(search, state=SearchState.STOPPED, message="Stopped by a person; finalists were not tested.")
+    event_record(AuditVerb.STOP, search)
     return search
 
 
@@ -180,6 +186,7 @@ def search_finish_now(*, search_id: int) -> Search:
     if last_number(search) == 0:
         raise Conflict(f"Search '{search.name}' has no trial yet, so there is nothing to test. Stop it instead.")
     search_spend(search, reason="a person asked to finish now")
+    event_record(AuditVerb.FINISH, search)
     enqueue_on_commit(ADVANCE_SEARCH, search.pk)
     return search
 
@@ -209,6 +216,7 @@ def search_extend(*, search_id: int, trials: int = 0, budget: Budget | None = No
         plan = plan.model_copy(update={"budget": budget})
     search.planned_trials, search.plan, search.spent = planned, plan.to_json(), ""
     search.save(update_fields=["planned_trials", "plan", "spent"])
+    event_record(AuditVerb.EXTEND, search, trials=trials, planned=planned)
     enqueue_on_commit(ADVANCE_SEARCH, search.pk)
     return search
 
@@ -240,6 +248,7 @@ def search_enqueue(*, search_id: int, architecture: Architecture) -> Trial:
     trial = Trial.objects.create(search=search, number=number, arm=ArmName.MANUAL, architecture=chosen.to_json(), key=key, seed=seed)
     Arm.objects.filter(search=search, name=ArmName.MANUAL).update(proposed=F("proposed") + 1)
     enqueue_on_commit(RUN_TRIAL, trial.pk)
+    event_record(AuditVerb.ENQUEUE, search, trial=number)
     return trial
 
 
@@ -261,17 +270,16 @@ def search_finish(
     search_id: int,
     message: str,
     comparisons: Sequence[Mapping[str, Any]] = (),
-    importance: Mapping[str, Mapping[str, float]] | None = None,
 ) -> None:
-    """End a search that tests its finalists with its verdict, what that rests on, and which decisions mattered.
+    """End a search that tests its finalists with its verdict and what that rests on.
 
     Does nothing where it was paused, stopped or ended meanwhile.
     """
     search = search_lock(search_id)
     if search.state != SearchState.FINISHING:
         return
-    search.comparisons, search.importance = list(comparisons), dict(importance or {})
-    search.save(update_fields=["comparisons", "importance"])
+    search.comparisons = list(comparisons)
+    search.save(update_fields=["comparisons"])
     _end(search, state=SearchState.FINISHED, message=message)
 
 

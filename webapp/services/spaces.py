@@ -6,7 +6,9 @@ from django.db import IntegrityError, transaction
 from gnn.catalogue import check_trainable
 from gnn.errors import SpaceError
 from gnn.space import SearchSpace
+from webapp.enums import AuditVerb
 from webapp.models import Space, SpaceVersion
+from webapp.services.audit import event_record
 from webapp.services.errors import Conflict
 
 
@@ -21,6 +23,7 @@ def space_create(*, owner: User | None, name: str, space: SearchSpace) -> Space:
         with transaction.atomic():
             saved = Space.objects.create(owner=owner, name=name)
             SpaceVersion.objects.create(space=saved, number=1, document=space.to_json(), author=owner)
+            event_record(AuditVerb.CREATE, saved)
             return saved
     except IntegrityError as error:
         raise _name_taken(name) from error
@@ -49,6 +52,7 @@ def space_update(*, space_id: int, name: str, space: SearchSpace, author: User |
                 SpaceVersion.objects.create(space=saved, number=newest.number + 1, document=document, author=author)
             saved.name = name
             saved.save(update_fields=["name", "updated_at"])
+            event_record(AuditVerb.CHANGE, saved)
             return saved
     except IntegrityError as error:
         raise _name_taken(name) from error
@@ -56,7 +60,11 @@ def space_update(*, space_id: int, name: str, space: SearchSpace, author: User |
 
 def space_delete(*, space_id: int) -> None:
     """Forget a saved space with its versions; searches that used one keep their copy."""
-    Space.objects.filter(pk=space_id).delete()
+    with transaction.atomic():
+        space = Space.objects.select_for_update().filter(pk=space_id).first()
+        if space is not None:
+            event_record(AuditVerb.DELETE, space)
+            space.delete()
 
 
 def _name_taken(name: str) -> SpaceError:

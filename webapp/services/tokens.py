@@ -12,9 +12,10 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from webapp.enums import Scope
+from webapp.enums import AuditVerb, Scope
 from webapp.models import ApiToken
 from webapp.selectors.tokens import secret_digest, tokens_of
+from webapp.services.audit import event_record
 from webapp.services.errors import Conflict
 
 PREFIX = "recsmith_"
@@ -48,12 +49,17 @@ def token_create(*, owner: User, name: str, scopes: Sequence[Scope], days: int |
         digest=secret_digest(secret),
         expires_at=None if days is None else timezone.now() + timedelta(days=days),
     )
+    event_record(AuditVerb.CREATE, token, scopes=token.scopes)
     return token, secret
 
 
 def token_revoke(*, owner: User, token_id: int) -> None:
     """Let a token be used no more; one that is revoked, or another person's, stays as it is."""
-    ApiToken.objects.filter(pk=token_id, owner=owner, revoked_at=None).update(revoked_at=Now())
+    with transaction.atomic():
+        token = ApiToken.objects.select_for_update().filter(pk=token_id, owner=owner, revoked_at=None).first()
+        if token is not None:
+            ApiToken.objects.filter(pk=token.pk).update(revoked_at=Now())
+            event_record(AuditVerb.REVOKE, token)
 
 
 def token_note_use(token: ApiToken) -> None:
