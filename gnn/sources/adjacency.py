@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 
 import polars as pl
 
@@ -11,18 +12,24 @@ from gnn.sources.detection import Detected
 from gnn.sources.layout import sample_lines
 from gnn.sources.mapping import Encoding, TableFormat
 from gnn.sources.records import Records, Table, decode_lines
-from gnn.sources.text import TextReader
+from gnn.sources.text import MAX_LIST_BYTES, TextReader
 
 _MIN_LINES = 2
+_SHOWN_ITEMS, _SAMPLE_PAIRS = 1000, 100_000
+"""Items of one user, and pairs of all of them, that detection looks at."""
 NAMES = {"user": "user", "item": "item"}
 
 
 def looks_like_lists(text: str, filename: str) -> bool:
     """Whether the lines are whole numbers divided by blanks, of uneven count, each starting with a number of its own."""
-    lines = [fields for _, line in sample_lines(text, filename) if (fields := line.split())]
-    if len(lines) < _MIN_LINES or len({len(fields) for fields in lines}) < 2:
-        return False
-    return len({fields[0] for fields in lines}) == len(lines) and all(field.isdecimal() for fields in lines for field in fields)
+    users, counts = set(), []
+    for _, line in sample_lines(text, filename):
+        if fields := line.split():  # of one line at a time: it may have a million
+            if not all(map(str.isdecimal, fields)):
+                return False
+            users.add(fields[0])
+            counts.append(len(fields))
+    return len(counts) >= _MIN_LINES and len(set(counts)) > 1 and len(users) == len(counts)
 
 
 def detect(reader: TextReader, filename: str, compression: Compression, encoding: Encoding) -> Detected:
@@ -31,8 +38,9 @@ def detect(reader: TextReader, filename: str, compression: Compression, encoding
     Raises:
         DataError: the file has no line.
     """
-    lines = [fields for _, line in sample_lines(reader.head_text(encoding), filename) if (fields := line.split())]
-    pairs: list[tuple[str, ...]] = [(fields[0], item) for fields in lines for item in fields[1:]]
+    lines = [line.split(maxsplit=_SHOWN_ITEMS + 1)[: _SHOWN_ITEMS + 1] for _, line in sample_lines(reader.head_text(encoding), filename)]
+    lines = [fields for fields in lines if fields]
+    pairs = list(islice(chain.from_iterable(((fields[0], item) for item in fields[1:]) for fields in lines), _SAMPLE_PAIRS))
     return Detected.of(
         filename,
         list(NAMES.values()),
@@ -54,7 +62,7 @@ def open_table(reader: TextReader, how: TableFormat) -> Table:
 
 def _records(reader: TextReader, encoding: Encoding) -> Iterator[Records]:
     first_line = 1
-    for block in reader.blocks(encoding):
+    for block in reader.blocks(encoding, max_line_bytes=MAX_LIST_BYTES):
         lines, rejected = decode_lines(block, first_line)
         first_line += len(lines)
         undecodable = lines["text"].null_count()

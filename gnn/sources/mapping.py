@@ -54,11 +54,12 @@ DELIMITERS: dict[Delimiter, str] = {
 }
 """What usually stands between two fields, and its name. In order of trust: where two fit a file equally well, the first is meant."""
 
-Encoding = Literal["utf-8", "latin-1", "utf-16", "gb18030"]
+Encoding = Literal["utf-8", "latin-1", "utf-16", "utf-32", "gb18030"]
 ENCODINGS: dict[Encoding, str] = {
     "utf-8": "UTF-8",
     "latin-1": "Latin-1 (Western European)",
     "utf-16": "UTF-16 (Excel's Unicode text)",
+    "utf-32": "UTF-32",
     "gb18030": "GB18030 (Chinese)",
 }
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import IO, Any
 
-from gnn.sources.text import MAX_LINE_BYTES
+from gnn.sources.text import MAX_LINE_BYTES, MAX_LIST_BYTES
 
 MAX_EXAMPLES = 5
 """Kept for each reason."""
@@ -46,7 +46,7 @@ class Reason(StrEnum):
 
 REASONS: dict[Reason, str] = {
     Reason.UNDECODABLE: "bytes that are not text in the chosen encoding",
-    Reason.TOO_LONG: f"a row longer than {MAX_LINE_BYTES:,} bytes",
+    Reason.TOO_LONG: f"a row longer than {MAX_LINE_BYTES:,} bytes (a list of items: {MAX_LIST_BYTES:,})",
     Reason.NOT_JSON: "not a JSON object",
     Reason.OPEN_QUOTE: "a quotation mark that is never closed",
     Reason.FIELD_COUNT: "wrong number of fields",

@@ -19,13 +19,23 @@ BLOCK_BYTES = 1 << 23
 """How much of the text is in memory at once while reading."""
 MAX_LINE_BYTES = 1 << 20
 """A longer line is not a row of a table."""
+MAX_LIST_BYTES = 1 << 24
+"""A longer line is not the list of a user's items: this holds two million ids of seven digits."""
 CUT = b"\0\xff line cut"
 """Ends what is left of a line that is longer; no text has these bytes."""
 _LEFT_OF_A_LONG_LINE = 200
 
-_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_FEW_PAIRS, _ASCII_SHARE = 8, 0.2
-"""Pairs of bytes that are too few to tell an encoding by, and the share of them that must be ASCII."""
+_MARKS: dict[bytes, Encoding] = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""In this order: the mark of UTF-32 begins with that of UTF-16."""
+_FEW_SIGNS, _ASCII_SHARE = 8, 0.2
+"""Signs that are too few to tell an encoding without a mark by, and the share of them that must be ASCII."""
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+"""What stands in no text of UTF-32, but in arrays of whole numbers."""
 
 _NUL = "recsmith.nul"
 """Puts NUL, which no text has, where bytes cannot be decoded, so that their row is rejected and no other."""
@@ -70,7 +80,7 @@ class TextReader:
         for magic, what in BINARY_MAGICS.items():
             if self.head.startswith(magic):
                 raise DataError(f"The file {self._filename} {verb} {what}, not a table in text form. {_WANTED}.")
-        if self.guess_encoding() != "utf-16" and (position := self.head.find(b"\0")) >= 0:
+        if self.guess_encoding() not in ("utf-16", "utf-32") and (position := self.head.find(b"\0")) >= 0:
             raise DataError(f"The file {self._filename} is binary: byte {position + 1} is NUL, which no text has. {_WANTED}.")
 
     def guess_encoding(self) -> Encoding:
@@ -91,15 +101,15 @@ class TextReader:
 
     def head_text(self, encoding: Encoding) -> str:
         """The head decoded for looking at: what is no text becomes U+FFFD, a row cut at the end of the head is left out."""
-        text = self.head.decode(self._codec(encoding), errors="replace").removeprefix("\ufeff").replace("\0", "\ufffd")
+        text = self.head.decode(self._codec(encoding), errors="replace").lstrip("\ufeff").replace("\0", "\ufffd")
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         return text if self.head_is_all or "\n" not in text else text[: text.rindex("\n") + 1]
 
-    def blocks(self, encoding: Encoding) -> Iterator[bytes]:
-        """Blocks of whole lines in UTF-8, each line ended by a single newline, without a byte order mark.
+    def blocks(self, encoding: Encoding, *, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[bytes]:
+        """Blocks of whole lines in UTF-8, each line ended by a single newline, without byte order marks at the start.
 
         UTF-8 passes through undecoded, so that a damaged line can be told from its neighbours. Of a line longer than
-        ``MAX_LINE_BYTES`` the start is left, followed by ``CUT``.
+        ``max_line_bytes`` the start is left, followed by ``CUT``.
 
         Raises:
             DataError: the file is damaged.
@@ -118,10 +128,10 @@ class TextReader:
                 block, skipping = rest[:_LEFT_OF_A_LONG_LINE] + CUT + block[end:], False
             cut = block.rfind(b"\n") + 1
             rest = block[cut:] + held
-            if len(rest) > MAX_LINE_BYTES:
+            if len(rest) > max_line_bytes:
                 rest, skipping = rest[:_LEFT_OF_A_LONG_LINE] + held, True
             if cut:
-                yield _without_long_lines(block[:cut])
+                yield _without_long_lines(block[:cut], max_line_bytes)
         if rest:
             yield rest.removesuffix(b"\r") + (CUT if skipping else b"") + b"\n"
 
@@ -138,9 +148,16 @@ class TextReader:
         yield decoder.decode(b"", final=True)
 
     def _utf8(self, encoding: Encoding) -> Iterator[bytes]:
+        blocks = self._transcoded(encoding)
+        first = next(blocks)
+        while first.startswith(codecs.BOM_UTF8):  # more than one where a program marked what had a mark
+            first = first.removeprefix(codecs.BOM_UTF8)
+        yield first
+        yield from blocks
+
+    def _transcoded(self, encoding: Encoding) -> Iterator[bytes]:
         source = self._raw()
         if encoding == "utf-8":
-            yield next(source).removeprefix(codecs.BOM_UTF8)
             yield from source
             return
         decoder = codecs.getincrementaldecoder(self._codec(encoding))(errors=_NUL)
@@ -150,9 +167,10 @@ class TextReader:
 
     def _codec(self, encoding: Encoding) -> str:
         """Python's name of an encoding, with the order of bytes where no mark says it."""
-        if encoding != "utf-16" or self.head.startswith(_MARKS):
+        if encoding not in ("utf-16", "utf-32") or _marked(self.head) == encoding:
             return encoding
-        return bare_utf16(self.head) or "utf-16-le"
+        found = _unmarked(self.head)
+        return found if found is not None and found.startswith(encoding) else f"{encoding}-le"
 
     def _raw(self) -> Iterator[bytes]:
         yield self.head
@@ -160,10 +178,10 @@ class TextReader:
             yield block
 
 
-def _without_long_lines(block: bytes) -> bytes:
+def _without_long_lines(block: bytes, max_line_bytes: int) -> bytes:
     start = 0
-    while len(block) - start > MAX_LINE_BYTES + 1:
-        line_break = block.rfind(b"\n", start, start + MAX_LINE_BYTES + 1)
+    while len(block) - start > max_line_bytes + 1:
+        line_break = block.rfind(b"\n", start, start + max_line_bytes + 1)
         if line_break < 0:
             end = block.index(b"\n", start)
             block = block[: start + _LEFT_OF_A_LONG_LINE] + CUT + block[end:]
@@ -173,9 +191,11 @@ def _without_long_lines(block: bytes) -> bytes:
 
 
 def _encoding_of(head: bytes, *, cut: bool) -> Encoding:
-    """UTF-16 by its mark or its zeros; another encoding if most lines that are not ASCII are not UTF-8 either; else UTF-8."""
-    if head.startswith(_MARKS) or bare_utf16(head):
-        return "utf-16"
+    """UTF-16 and UTF-32 by mark or zeros; another encoding if most lines that are not ASCII are not UTF-8 either; else UTF-8."""
+    if (wide := _marked(head)) is not None:
+        return wide
+    if (codec := _unmarked(head)) is not None:
+        return "utf-32" if codec.startswith("utf-32") else "utf-16"
     lines = head.splitlines()
     if cut:
         lines = lines[:-1]
@@ -187,13 +207,23 @@ def _encoding_of(head: bytes, *, cut: bool) -> Encoding:
     return "gb18030" if _is_chinese(bad) else "latin-1"
 
 
-def bare_utf16(head: bytes) -> Literal["utf-16-le", "utf-16-be"] | None:
-    """The order of bytes of UTF-16 without a mark, as far as signs of ASCII, whose high byte is NUL, show it.
+def _marked(head: bytes) -> Encoding | None:
+    return next((encoding for mark, encoding in _MARKS.items() if head.startswith(mark)), None)
+
+
+def _unmarked(head: bytes) -> Literal["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"] | None:
+    """UTF-16 or UTF-32 without a mark, with its order of bytes, as far as signs of ASCII, whose other bytes are NUL, show it.
 
     In a table those are at least the delimiters, digits and line breaks; their low byte is never NUL.
     """
+    for codec in ("utf-32-le", "utf-32-be"):  # UTF-16 can hardly be read so: two of its signs make a number beyond Unicode
+        if _is(quads := head[: len(head) // 4 * 4], codec):
+            text = quads.decode(codec)
+            ascii_signs = sum(map(str.isascii, text))
+            if len(text) > _FEW_SIGNS and "\n" in text and ascii_signs > _ASCII_SHARE * len(text) and not _CONTROLS.search(text):
+                return codec
     even, odd = head[0::2], head[1::2]
-    if len(odd) <= _FEW_PAIRS:
+    if len(odd) <= _FEW_SIGNS:
         return None
     if 0 not in even and odd.count(0) > _ASCII_SHARE * len(odd) and b"\n\0" in head:
         return "utf-16-le"

@@ -73,28 +73,6 @@ def look_and_read(content: bytes, filename: str = "data.csv", **told: Any) -> tu
     return detected, rows_of(interactions)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "gb18030"])
-def test_it_finds_the_encoding(encoding: str) -> None:
-    rows = [(f"用户{at % 7}", f"商品{at % 11}", at % 5 / 2, 1_300_000_000 + at) for at in range(40)]
-    detected, found = look_and_read(as_text(rows).encode(encoding))
-    assert found == rows
-    assert detected.encoding == {"utf-8-sig": "utf-8", "utf-16-le": "utf-16"}.get(encoding, encoding)
-
-
-def test_accents_of_latin_1_are_not_taken_for_chinese() -> None:
-    rows = [(f"Amélie{at % 7}", f"Fantômas à l'été {at % 11}", 1.0, 1_300_000_000 + at) for at in range(40)]
-    detected, found = look_and_read(as_text(rows).encode("latin-1"))
-    assert detected.encoding == "latin-1" and found == rows
-
-
-def test_a_damaged_row_of_another_encoding_is_rejected_alone() -> None:
-    content = "".join(f"用户{at},商品{at}\n" for at in range(40)).encode("gb18030").replace("用户7,".encode("gb18030"), b"\xff\xff7,")
-    detected = detect(io.BytesIO(content), "data.csv")
-    interactions, rejects = read(io.BytesIO(content), detected.mapping(), "data.csv")
-    assert len(interactions) == 39 and rejects.counts == {Reason.UNDECODABLE: 1}
-    assert rejects.examples[Reason.UNDECODABLE][0].line == 8
-
-
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "^", "~", "\x01", "§"])
 @pytest.mark.parametrize("header", [True, False])
 def test_any_delimiter_is_found(delimiter: str, header: bool) -> None:
@@ -306,21 +284,6 @@ def test_a_parquet_column_needs_a_name_of_its_own(name: str) -> None:
     pyarrow.parquet.write_table(pyarrow.table([["a"], ["b"], ["c"]], names=["user", "item", name]), file)
     with pytest.raises(DataError, match="Column 3 of d needs a name of its own"):
         detect(file, "d")
-
-
-def test_lists_of_items_give_a_row_for_each_item() -> None:
-    content = b"0 5 7  5\n\n1 2\n2\n3 9 \r\nu\xff 1\n"
-    detected = detect(io.BytesIO(content), "train.txt", source="adjacency")
-    interactions, rejects = read(io.BytesIO(content), detected.mapping(), "train.txt")
-    assert rows_of(interactions) == [("0", "5"), ("0", "7"), ("0", "5"), ("1", "2"), ("3", "9")]
-    assert (rejects.rows_read, rejects.blank_lines) == (6, 1)
-    assert rejects.counts == {Reason.UNDECODABLE: 1} and rejects.examples[Reason.UNDECODABLE][0].line == 6
-
-
-def test_lists_of_items_are_detected_by_their_uneven_lines() -> None:
-    assert detect(io.BytesIO(b"0 5 7\n1 2\n2 4 5 6\n"), "train.txt").source == "adjacency"
-    for other in (b"0 5 7\n1 2 8\n2 4 5\n", b"0 5 7\n0 2\n2 4 5 6\n", b"0 a b\n1 c\n"):
-        assert detect(io.BytesIO(other), "train.txt").source == "delimited"
 
 
 @pytest.mark.parametrize("compression", COMPRESSORS)
