@@ -97,6 +97,7 @@ urlpatterns = [
     path("models/<slug:name>/roll-back/", models.roll_back, name="model_roll_back"),
     path("models/<slug:name>/<int:number>/", models.version_page, name="model_version"),
     path("models/<slug:name>/<int:number>/bundle.zip", models.version_download, name="model_download"),
+    path("models/<slug:name>/<int:number>/text/<slug:kind>/", models.version_text, name="model_text"),
     path("models/<slug:name>/<int:number>/batches/", model_batches.batches, name="model_batches"),
     path("models/<slug:name>/<int:number>/batches/<int:batch_id>/", model_batches.batch_download, name="model_batch_download"),
     path("models/<slug:name>/<int:number>/promote/", models.version_promote, name="model_promote"),

@@ -21,6 +21,7 @@ from gnn.bundle.document import ModelDocument
 from gnn.bundle.fold_in import fit_fold_in
 from gnn.bundle.members import seal, verify
 from gnn.bundle.tensors import SHAPES, check_tensors, id_arrays, map_tensors
+from gnn.bundle.texts import TEXT_FILES, architecture_texts
 from gnn.errors import BundleTampered
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -28,7 +29,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 LICENCES = """\
 # Licences
 
-- `recommend.py` is part of Recsmith and comes under the Apache License 2.0, https://www.apache.org/licenses/LICENSE-2.0.
+- `recommend.py` and `architecture.py` are part of Recsmith and come under the Apache License 2.0, https://www.apache.org/licenses/LICENSE-2.0.
 - The embeddings and the ids were made from a dataset. Its licence and the rights of the people in it decide who may have them and
   what for: Recsmith adds no terms of its own. A user's embedding and list of items are personal data where the user is a person.
 - numpy and safetensors, which `recommend.py` needs, are not included; they are under the BSD 3-Clause and Apache 2.0 licences.
@@ -85,6 +86,8 @@ def save(trained: TrainedModel, folder: Path) -> None:
     (folder / "MODEL_CARD.md").write_text(card(document), encoding="utf-8")
     (folder / "LICENCES.md").write_text(LICENCES, encoding="utf-8")
     shutil.copyfile(recommend.__file__, folder / "recommend.py")
+    for kind, text in architecture_texts(document).items():
+        (folder / TEXT_FILES[kind]).write_text(text, encoding="utf-8")
     seal(folder)
 
 

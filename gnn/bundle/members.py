@@ -14,9 +14,12 @@ from typing import IO, Any
 from gnn.errors import BundleError, BundleNewer, BundleTampered, BundleTruncated, BundleUnsafe
 
 FORMAT = "recsmith.bundle"
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "manifest.json"
-MEMBERS = ("model.safetensors", "model.json", "users.parquet", "items.parquet", "MODEL_CARD.md", "LICENCES.md", "recommend.py")
+_FIRST = ("model.safetensors", "model.json", "users.parquet", "items.parquet", "MODEL_CARD.md", "LICENCES.md", "recommend.py")
+MEMBERS_OF = {1: _FIRST, SCHEMA: (*_FIRST, "architecture.py", "recbole.yaml")}
+"""Schema -> the files of its bundles; all of them can be read."""
+MEMBERS = MEMBERS_OF[SCHEMA]
 MAX_BYTES = 64 * 2**30
 """Most that a bundle may hold unpacked."""
 MAX_JSON = 16 * 2**20
@@ -44,7 +47,7 @@ def verify(folder: Path) -> str:
         BundleNewer, BundleTruncated, BundleTampered, BundleError: as they say.
     """
     # What else lies there is never read, such as what Python leaves behind when it imports recommend.py.
-    sizes = _manifest_sizes(_small(folder / MANIFEST), found={name for name in MEMBERS if (folder / name).is_file()})
+    sizes = _sizes_in(folder)
     for name, (size, digest) in sizes.items():
         path = folder / name
         if path.stat().st_size < size:
@@ -56,8 +59,9 @@ def verify(folder: Path) -> str:
 
 def pack(folder: Path, file: IO[bytes]) -> None:
     """Write a sealed folder as one zip file; the same content gives the same bytes."""
+    members = _sizes_in(folder)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for name in (MANIFEST, *MEMBERS):
+        for name in (MANIFEST, *members):
             entry = zipfile.ZipInfo(name, _EPOCH)
             entry.external_attr = 0o644 << 16
             with (folder / name).open("rb") as source, archive.open(entry, "w", force_zip64=True) as target:
@@ -101,6 +105,10 @@ def unpack(file: IO[bytes], folder: Path) -> str:
     return verify(folder)
 
 
+def _sizes_in(folder: Path) -> dict[str, tuple[int, str]]:
+    return _manifest_sizes(_small(folder / MANIFEST), found={name for name in MEMBERS if (folder / name).is_file()})
+
+
 @contextmanager
 def _archive(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
     head = file.read(4)
@@ -124,12 +132,13 @@ def _manifest_sizes(content: bytes, found: set[str]) -> dict[str, tuple[int, str
             raise BundleError(f"{MANIFEST} is of the format {document['format']!r}, and not of a model's bundle.")
         schema = int(document["schema"])
         if schema > SCHEMA:
-            raise BundleNewer(f"The bundle has schema {schema}, but this version reads {SCHEMA}. Use a newer Recsmith.")
+            raise BundleNewer(f"The bundle has schema {schema}, but this version reads up to {SCHEMA}. Use a newer Recsmith.")
+        members = MEMBERS_OF[schema]
         sizes = {str(name): (int(entry["bytes"]), str(entry["sha256"])) for name, entry in document["members"].items()}
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise BundleTampered(f"{MANIFEST} is not what a bundle has: {type(error).__name__} {error}.") from error
-    if set(sizes) != set(MEMBERS):
-        raise BundleTampered(f"{MANIFEST} must name {', '.join(MEMBERS)}, but names {', '.join(sorted(sizes)) or 'nothing'}.")
+    if set(sizes) != set(members):
+        raise BundleTampered(f"{MANIFEST} must name {', '.join(members)}, but names {', '.join(sorted(sizes)) or 'nothing'}.")
     if missing := sorted(set(sizes) - found):
         raise BundleTruncated(f"The bundle lacks {', '.join(missing)}. Copy it again.")
     if unknown := sorted(found - set(sizes) - {MANIFEST}):

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from gnn.bundle.card import card
 from gnn.bundle.document import Measured, ModelDocument
+from gnn.bundle.texts import TEXT_FILES, architecture_texts
 from gnn.catalogue import describe
 from gnn.protocol import Protocol
 from gnn.space import Architecture
@@ -71,6 +72,19 @@ def version_download(request: HttpRequest, name: str, number: int) -> FileRespon
         raise Http404(f"Version {number} of {name} is not built.")
     return FileResponse(
         default_storage.open(version.bundle_blob), as_attachment=True, filename=f"{name}-{number}.zip", content_type="application/zip"
+    )
+
+
+@require_safe
+def version_text(request: HttpRequest, name: str, number: int, kind: str) -> HttpResponse:
+    """The architecture as text for other libraries, as a file."""
+    document = _row(name, number).document
+    if document is None or kind not in TEXT_FILES:
+        raise Http404(f"Version {number} of {name} is not built, or there is no such text.")
+    return HttpResponse(
+        architecture_texts(document)[kind],
+        content_type="text/plain; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{TEXT_FILES[kind]}"'},
     )
 
 
@@ -168,6 +182,7 @@ def _document_context(document: ModelDocument) -> dict[str, Any]:
             for label, scores in beside
         ],
         "card": card(document),
+        "texts": architecture_texts(document),
     }
 
 
