@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gnn.significance import Comparison, compare, corrected, verdict_sentence
-from gnn.space import SearchSpace
-from searchworker.importance import Importance, Method, importance
+from searchworker.measuring import measure_importance
 from webapp.enums import ArmName
 from webapp.models import Search
 from webapp.selectors.rounds import least_measured, plan_of
 from webapp.selectors.searches import CONTROLLER_LABELS, metric_label, objective_of
-from webapp.selectors.tested import Tested, best_first, first_rung, tested_baselines, tested_finalists
+from webapp.selectors.tested import Tested, best_first, tested_baselines, tested_finalists
 from webapp.services.searches import search_finish
-
-log = logging.getLogger(__name__)
-
-MOST_TRIALS = 200
-"""Newest trials that importance is read from: fANOVA's time grows with more than their number, and the search waits for it."""
-METHODS: tuple[Method, ...] = ("fanova", "ped_anova")
 
 
 @dataclass(frozen=True)
@@ -63,11 +55,11 @@ def finish(search: Search) -> None:
     pairs = _paired([(kind, winner, other) for kind, some in beside for other in some])
     # A family of its own: whoever reads the leaderboard asks which finalists are ahead of the best baseline.
     ranked = _paired([("finalist", model, baseline) for model in finalists for baseline in baselines[:1]])
+    measure_importance(search.pk)
     search_finish(
         search_id=search.pk,
         message=" ".join((verdict(search.controller, metric_label(objective_of(search)), winner, pairs), *_limits_missed(search))),
         comparisons=[pair.to_json() for pair in (*pairs, *ranked)],
-        importance=_importance(search),
     )
 
 
@@ -105,14 +97,3 @@ def _limits_missed(search: Search) -> list[str]:
         for name, (column, limit) in limits.items()
         if limit is not None and (least := least_measured(search, column)) is not None and least > limit
     ]
-
-
-def _importance(search: Search) -> dict[str, dict[str, float]]:
-    """Shares by method; an error costs the figures and not the search, whose results are in."""
-    space, trials = SearchSpace.from_json(search.space), first_rung(search, limit=MOST_TRIALS)
-    try:
-        found = {method: importance(space, trials, method) for method in METHODS}
-    except Exception:
-        log.exception("The importance of decisions could not be computed for %s", search)
-        return {}
-    return {method: dict(result.shares) for method, result in found.items() if isinstance(result, Importance)}

@@ -15,6 +15,7 @@ from gnn.train import EpochReport
 from searchworker.advance import advance
 from searchworker.builds import build_version
 from searchworker.celery import app, device_name, draining
+from searchworker.measuring import measure_importance
 from searchworker.ownership import Abandoned, ownership
 from searchworker.prepared import PreparedData
 from searchworker.training import Checkpoints, prepared_data, train_on, train_trial
@@ -43,6 +44,11 @@ def rank_all(batch_id: int) -> None:
     with advisory_lock(BATCH, batch_id) as alone:
         if alone:
             batches.batch_compute(batch_id=batch_id)
+
+
+@app.task(name=queue.MEASURE_IMPORTANCE)
+def measure_search_importance(search_id: int) -> None:
+    measure_importance(search_id)
 
 
 @app.task(name=queue.REAP)

@@ -16,6 +16,7 @@ RUN_BASELINE = "recsmith.run_baseline"
 RUN_FINALIST = "recsmith.run_finalist"
 BUILD_MODEL = "recsmith.build_model"
 RANK_ALL = "recsmith.rank_all"
+MEASURE_IMPORTANCE = "recsmith.measure_importance"
 REAP = "recsmith.reap"
 
 CONTROL_QUEUE = "control"
@@ -26,6 +27,7 @@ TASK_QUEUES = {
     PREVIEW_PREPARATION: CONTROL_QUEUE,
     ADVANCE_SEARCH: CONTROL_QUEUE,
     RANK_ALL: CONTROL_QUEUE,
+    MEASURE_IMPORTANCE: CONTROL_QUEUE,
     REAP: CONTROL_QUEUE,
     RUN_TRIAL: TRIALS_QUEUE,
     RUN_BASELINE: TRIALS_QUEUE,

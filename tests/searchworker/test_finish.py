@@ -1,16 +1,23 @@
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import Any
+
 import numpy as np
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from searchworker import tasks
 from searchworker.finish import finish
 from searchworker.importance import EqualRewards
 from tests.webapp.factories import make_baseline, make_finalist, make_search, make_trials
+from webapp import queue
 from webapp.enums import SearchState
 from webapp.models import Baseline, FinalistRun, Search, Trial, TrialRung
+from webapp.selectors.importance import PATIENCE_SECONDS, importance_is_awaited
 from webapp.services import searches
+from webapp.services.importance import search_importance_ask
 
 pytestmark = pytest.mark.django_db
 
@@ -78,7 +85,7 @@ def test_the_search_is_not_locked_while_its_importance_is_computed(monkeypatch: 
         depths.append(len(connection.savepoint_ids))
         return EqualRewards(0)
 
-    monkeypatch.setattr("searchworker.finish.importance", watched)
+    monkeypatch.setattr("searchworker.measuring.importance", watched)
     before = len(connection.savepoint_ids)
     tasks.advance_search(search.pk)
     assert depths == [before, before]
@@ -127,3 +134,34 @@ def test_importance_is_of_the_rewards_at_the_first_rung() -> None:
     for shares in search.importance.values():
         assert max(shares, key=shares.__getitem__) == "node_dim"
     assert set(search.importance) == {"fanova", "ped_anova"}
+
+
+def test_importance_can_be_asked_for_while_a_search_runs(django_capture_on_commit_callbacks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, tuple[int, ...]]] = []
+    monkeypatch.setattr(queue.app, "send_task", lambda task, args, queue: sent.append((task, args)))
+    search = make_search()
+    with django_capture_on_commit_callbacks(execute=True):
+        assert search_importance_ask(search_id=search.pk)
+        assert not search_importance_ask(search_id=search.pk)  # it is under way
+    assert sent == [(queue.MEASURE_IMPORTANCE, (search.pk,))]
+    tasks.measure_search_importance(search.pk)
+    search.refresh_from_db()
+    assert (search.importance, search.importance_trials, search.importance_asked_at) == ({}, 0, None)
+    assert search.importance_note == "It takes 20 trials with a score, and there are 0."
+
+    for trial in make_trials(search, [None] * 40):
+        reward = 1.0 if trial.architecture["node_dim"] == 128 else 0.0
+        TrialRung.objects.create(trial=trial, search=search, arm="controller", rung=0, epochs=1, seconds=1.0, reward=reward)
+    assert search_importance_ask(search_id=search.pk)
+    tasks.measure_search_importance(search.pk)
+    search.refresh_from_db()
+    assert (search.importance_trials, search.importance_note) == (40, "")
+    assert max(search.importance["fanova"], key=search.importance["fanova"].__getitem__) == "node_dim"
+
+
+def test_a_request_for_importance_that_was_lost_may_be_made_again() -> None:
+    search = make_search(importance_asked_at=timezone.now() - timedelta(seconds=PATIENCE_SECONDS + 1))
+    assert not importance_is_awaited(search)
+    assert search_importance_ask(search_id=search.pk)
+    search.refresh_from_db()
+    assert importance_is_awaited(search)
