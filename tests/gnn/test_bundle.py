@@ -21,7 +21,8 @@ from safetensors.numpy import load_file, save_file
 from gnn import bundle
 from gnn.bundle.document import ModelDocument
 from gnn.bundle.fold_in import fit_fold_in
-from gnn.bundle.members import MANIFEST, MEMBERS, pack, seal, unpack, verify
+from gnn.bundle.members import MANIFEST, MEMBERS, MEMBERS_OF, pack, seal, unpack, verify
+from gnn.bundle.pyg import pyg_module
 from gnn.bundle.recommend import UnknownId
 from gnn.catalogue import preset_space
 from gnn.errors import BundleError, BundleNewer, BundleTampered, BundleTruncated, BundleUnsafe
@@ -234,6 +235,24 @@ def test_the_card_says_what_a_reader_needs(folder: Path) -> None:
         assert part in card
 
 
+def test_the_architecture_comes_as_text_for_others_to_train(folder: Path) -> None:
+    assert (folder / "architecture.py").read_text() == pyg_module(ARCHITECTURE)
+    assert "no model whose layers are GCN and LightGCN" in (folder / "recbole.yaml").read_text()
+
+
+def test_a_bundle_of_before_can_be_read_and_packed_as_it_was(folder: Path, tmp_path: Path) -> None:
+    document = json.loads((folder / MANIFEST).read_text())
+    for name in set(MEMBERS) - set(MEMBERS_OF[1]):
+        del document["members"][name]
+        (folder / name).unlink()
+    (folder / MANIFEST).write_text(json.dumps(document | {"schema": 1}))
+    digest = bundle.load(folder).digest
+    target = tmp_path / "unpacked"
+    target.mkdir()
+    assert unpack(io.BytesIO(packed(folder)), target) == digest
+    assert {path.name for path in target.iterdir()} == {MANIFEST, *MEMBERS_OF[1]}
+
+
 def change(path: Path, old: bytes, new: bytes) -> None:
     content = path.read_bytes()
     assert old in content
@@ -279,7 +298,13 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], type[BundleError], str]] = {
     "a text": (lambda f: change(f / "MODEL_CARD.md", b"films", b"filmz"), BundleTampered, "MODEL_CARD.md is not the file"),
     "cut off": (lambda f: (f / "model.json").write_bytes(b"{"), BundleTruncated, "model.json has 1 of"),
     "missing": (lambda f: (f / "items.parquet").unlink(), BundleTruncated, "lacks items.parquet"),
-    "newer": (lambda f: change(f / MANIFEST, b'"schema": 1', b'"schema": 2'), BundleNewer, "schema 2, but this version reads 1"),
+    "newer": (lambda f: change(f / MANIFEST, b'"schema": 2', b'"schema": 3'), BundleNewer, "schema 3, but this version reads up to 2"),
+    "schema 0": (lambda f: change(f / MANIFEST, b'"schema": 2', b'"schema": 0'), BundleTampered, "KeyError 0"),
+    "older with more": (
+        lambda f: change(f / MANIFEST, b'"schema": 2', b'"schema": 1'),
+        BundleTampered,
+        "but names LICENCES.md, MODEL_CARD.md, arch",
+    ),
     "no manifest": (lambda f: (f / MANIFEST).unlink(), BundleError, "has no manifest.json"),
     "another manifest": (lambda f: (f / MANIFEST).write_text("[1]"), BundleTampered, "manifest.json is not what a bundle has"),
     "endless size": (lambda f: change(f / MANIFEST, b'"bytes": ', b'"bytes": 1e999, "b": '), BundleTampered, "OverflowError"),

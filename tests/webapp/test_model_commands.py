@@ -110,3 +110,12 @@ def test_a_damaged_bundle_is_not_taken_in(version: ModelVersion, tmp_path: Path)
     with pytest.raises(CommandError, match="not complete"):
         output("model_import", str(damaged))
     assert ModelVersion.objects.count() == 1
+
+
+def test_the_architecture_as_text_is_that_of_the_bundle(version: ModelVersion, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    output("model_export", "films", "--out", str(folder))
+    assert output("model_architecture", "films") == (folder / "architecture.py").read_text()
+    assert output("model_architecture", "films/1", "--to", "recbole") == (folder / "recbole.yaml").read_text()
+    with pytest.raises(CommandError, match="There is no built version 'songs'"):
+        output("model_architecture", "songs")

@@ -74,6 +74,19 @@ def test_a_version_shows_all_that_its_document_says(signed_in: Client, version: 
     assert "Roll back" not in text
 
 
+def test_the_architecture_is_shown_and_sent_as_text_for_other_libraries(signed_in: Client, version: ModelVersion) -> None:
+    text = text_of(signed_in, "model_version", "films", 1)
+    assert "class Recommender(nn.Module):" in text
+    assert "RecBole has no model whose layers are GCN and LightGCN" in text
+    answer = signed_in.get(reverse("model_text", args=["films", 1, "pyg"]))
+    assert answer["Content-Disposition"] == 'attachment; filename="architecture.py"'
+    assert answer["Content-Type"].startswith("text/plain")
+    compile(answer.content, "architecture.py", "exec")
+    assert signed_in.get(reverse("model_text", args=["films", 1, "recbole"])).content.startswith(b"# d16")
+    assert signed_in.get("/models/films/1/text/tensorflow/").status_code == 404
+    assert signed_in.get("/models/films/7/text/pyg/").status_code == 404
+
+
 def test_an_imported_model_has_the_page_that_it_had(signed_in: Client, version: ModelVersion) -> None:
     def page() -> str:
         html = signed_in.get(reverse("model_version", args=["films", 1])).content.decode().partition("<main")[2]
