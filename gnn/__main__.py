@@ -63,10 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=help_text, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
         command.set_defaults(run=run, show=show)
-        command.add_argument("path", type=Path, help="a delimited file, or a folder with train.csv, valid.csv and test.csv")
+        command.add_argument("path", type=Path, help="a file, or a folder with train.csv, valid.csv and test.csv")
         command.add_argument("--split", choices=SPLIT_KINDS, default=defaults.split, help="how to split a file")
+        command.add_argument("--valid-fraction", type=float, default=defaults.valid_fraction, help="share that validates")
+        command.add_argument("--test-fraction", type=float, default=defaults.test_fraction, help="share that tests")
         command.add_argument("--folds", type=int, default=defaults.folds, help="parts of a cross-validation, --split k_fold")
-        command.add_argument("--fold", type=int, default=defaults.fold, help="the part that tests, counted from 0; the next one validates")
+        command.add_argument("--fold", type=int, default=defaults.fold, help="the part that tests, counted from 0")
+        command.add_argument("--valid-fold", type=int, help="the part that validates; left out, the one after it")
         command.add_argument("--split-seed", type=int, default=defaults.split_seed)
         command.add_argument("--metric", choices=METRIC_NAMES, default=defaults.metric)
         command.add_argument("--k", type=int, default=defaults.k, help="length of the recommended list")
@@ -75,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "fit":
             command.add_argument("--arch", default="{}", help="decisions as JSON text, or a file of it; the rest takes defaults")
             command.add_argument("--max-epochs", type=int, default=defaults.max_epochs)
+            command.add_argument("--stop-after", type=int, help="end after this epoch, as a search ends a trial at a rung")
             command.add_argument("--patience", type=int, default=defaults.patience)
             command.add_argument("--seed", type=int, default=0)
             command.add_argument("--device", default="auto")
@@ -90,7 +94,10 @@ class _Task:
     """A split table, ready to train and judge on."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        names = ("split", "split_seed", "folds", "fold", "metric", "k", "max_epochs", "patience")
+        names = (
+            "split", "valid_fraction", "test_fraction", "split_seed", "folds", "fold", "valid_fold", "metric", "k", "max_epochs",
+            "patience",
+        )  # fmt: skip
         self.protocol = Protocol.from_json({name: getattr(options, name) for name in names if hasattr(options, name)})
         loaded = load(options.path, self.protocol)
         self.interactions: Interactions = loaded.interactions
@@ -128,9 +135,10 @@ def _fit(options: argparse.Namespace) -> dict[str, Any]:
     with _progress() as progress:
         bar = progress.add_task("training", total=protocol.max_epochs)
 
-        def show(report: EpochReport) -> None:
+        def show(report: EpochReport) -> bool:
             value = report.scores.values[protocol.objective]
             progress.update(bar, completed=report.epoch, description=f"loss {report.loss:.3f} {protocol.objective} {value:.4f}")
+            return report.epoch == options.stop_after
 
         result = fit(model, task.graph, task.valid, config, show)
     if options.out is not None:

@@ -143,6 +143,21 @@ class Interactions:
             raise DataError(f"This is not an interactions table written by Recsmith: {error}") from error
 
 
+def written_by_recsmith(file: IO[bytes]) -> bool:
+    """Whether the file, which is left at its start, is a table that ``Interactions.to_parquet`` wrote."""
+    is_parquet = file.read(4) == b"PAR1"
+    file.seek(0)
+    if not is_parquet:
+        return False
+    try:
+        columns = set(pl.read_parquet_schema(file))
+    except pl.exceptions.PolarsError:  # damaged: whoever reads it says how
+        return False
+    finally:
+        file.seek(0)
+    return {"user", "item", "user_ids", "item_ids"} <= columns <= {*_ARRAYS, *_VOCABULARIES.values()}
+
+
 _ABSENT: dict[str, Any] = {"weight": None, "timestamp": None}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gnn import sources
 from gnn.errors import DataError
-from gnn.interactions import Interactions, concatenate
+from gnn.interactions import Interactions, concatenate, written_by_recsmith
 from gnn.protocol import Protocol
 from gnn.sources import Mapping
 from gnn.sources.folders import look_at_folder, part_mappings
@@ -24,6 +24,8 @@ class SplitInteractions:
 
 def load(path: Path, protocol: Protocol) -> SplitInteractions:
     """Read a file and split it as the protocol says, or a folder of train, valid and test files, which is split already.
+
+    A Parquet file that Recsmith wrote, such as one a dataset's page gives, is taken as the interactions it holds.
 
     Raises:
         DataError: a file is missing or cannot be read, or a part of the split would be empty.
@@ -42,6 +44,8 @@ def load(path: Path, protocol: Protocol) -> SplitInteractions:
 def _read(path: Path, mapping: Mapping | None) -> Interactions:
     try:
         with path.open("rb") as file:
+            if mapping is None and written_by_recsmith(file):
+                return Interactions.from_parquet(file)
             mapping = mapping or sources.detect(file, path.name).mapping()
             interactions, _ = sources.read(file, mapping, path.name)
     except OSError as error:

@@ -141,21 +141,27 @@ def smallest(space: SearchSpace, measure: Measure, *, enough: float = -np.inf, s
     return best
 
 
+def largest(space: SearchSpace, measure: Measure, *, starts: int = 2) -> tuple[Architecture, float]:
+    """An architecture that no change of one decision makes larger, and its measure; see :func:`smallest`."""
+    architecture, negative = smallest(space, lambda found: -measure(found), starts=starts)
+    return architecture, -negative
+
+
 def _descend(space: SearchSpace, architecture: Architecture, measure: Measure, enough: float) -> tuple[Architecture, float]:
     value, before = measure(architecture), np.inf
     while enough < value < before:
         before = value
         for decision in space.decisions:
             for choice in decision.choices if decision.name in architecture else ():
-                other = _changed(space, architecture.to_json(), decision.name, choice)
+                other = changed(space, architecture.to_json(), decision.name, choice)
                 smaller = measure(other)
                 if smaller < value:
                     architecture, value = other, smaller
     return architecture, value
 
 
-def _changed(space: SearchSpace, values: Mapping[str, Choice], name: str, choice: Choice) -> Architecture:
-    """The architecture with another choice; decisions that this makes active take their first."""
+def changed(space: SearchSpace, values: Mapping[str, Choice], name: str, choice: Choice) -> Architecture:
+    """The architecture of ``space`` with another choice; decisions that this makes active take their first."""
     assigned: dict[str, Choice] = {}
     for decision in space.decisions:
         if space.is_active(decision, assigned):

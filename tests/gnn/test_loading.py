@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 
 from gnn.errors import DataError
@@ -8,6 +9,7 @@ from gnn.loading import load
 from gnn.protocol import Protocol
 from gnn.sources.folders import part_of
 from gnn.splits import split
+from tests.gnn.toy import random_interactions
 
 HEADER = "user,item,rating,timestamp\n"
 
@@ -99,3 +101,24 @@ def test_a_folder_without_a_split_is_refused(tmp_path):
 )
 def test_parts_are_known_by_name(name, part):
     assert part_of(name) == part
+
+
+def test_a_table_that_recsmith_wrote_is_read_back_as_it_is(tmp_path):
+    written = random_interactions(n_users=40, n_items=20)
+    path = tmp_path / "interactions.parquet"
+    written.to_parquet(path)
+    found = load(path, Protocol())
+    for name in ("user", "item", "weight", "timestamp"):
+        np.testing.assert_array_equal(getattr(found.interactions, name), getattr(written, name))
+    assert found.interactions.user_ids.to_list() == written.user_ids.to_list()
+    np.testing.assert_array_equal(found.split.test, split(written, Protocol()).test)
+
+
+def test_any_other_parquet_file_is_read_as_a_table_with_columns(tmp_path):
+    written = random_interactions(n_users=40, n_items=20)
+    path = tmp_path / "others.parquet"
+    pl.DataFrame({"user": written.user, "item": written.item}).write_parquet(path)
+    assert load(path, Protocol()).interactions.user_ids.to_list() != written.user_ids.to_list()  # in the order they come in
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DataError):
+        load(path, Protocol())
