@@ -40,7 +40,7 @@
 
   // An empty chart says so (`data-empty`) instead of showing made-up axes.
   const markEmpty = (element) => {
-    element.classList.toggle("chart-empty", element.data.every((trace) => trace.x.length === 0));
+    element.classList.toggle("chart-empty", element.data.every((trace) => (trace.x ?? trace.dimensions).length === 0));
   };
 
   const drawAll = (root) => root.querySelectorAll("[data-chart]").forEach(draw);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -70,6 +70,14 @@ def diagnostics_figure(reports: Sequence[ControllerReport]) -> dict[str, Any]:
         figure.update_xaxes(title_text="Outcomes the controller was told", row=len(shown), col=1)
     figure.update_layout(height=MARGIN_PIXELS + 110 * len(shown))
     return figure_json(figure)
+
+
+def importance_rows(importance: Mapping[str, Mapping[str, float]]) -> Iterator[Sequence[Any]]:
+    """A header and the shares, each method's largest first."""
+    yield ["method", "decision", "share"]
+    for method in METHODS:
+        for name, share in sorted(importance.get(method, {}).items(), key=lambda pair: -pair[1]):
+            yield [method, name, share]
 
 
 def importance_figure(importance: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from webapp.models import Search, Trial
 from webapp.selectors.searches import objective_of
 from webapp.selectors.trial_columns import USUAL
 from webapp.selectors.trial_table import PAGE_SIZES, fact_facets, trial_facets, trial_table, trials_exported
-from webapp.views.paging import page_numbers
+from webapp.views.paging import page_numbers, tidy
 
 FACTS = (
     "number", "state", "arm", "rung", "reward", "failure", "message", "ending", "epochs", "best_epoch", "parameters", "train_seconds",
@@ -35,17 +35,8 @@ def search_trials(request: HttpRequest, search_id: int) -> HttpResponse:
     search = get_object_or_404(Search, pk=search_id)
     response = render(request, "searches/trials.html", trials_context(request, search))
     if request.headers.get("HX-Trigger") == "trials-form":
-        response.headers["HX-Push-Url"] = f"{reverse('search', args=[search.pk])}?{_tidy(request.GET).urlencode()}"
+        response.headers["HX-Push-Url"] = f"{reverse('search', args=[search.pk])}?{tidy(request.GET, column=USUAL).urlencode()}"
     return response
-
-
-def _tidy(query: QueryDict) -> QueryDict:
-    """Without what asks for nothing, or for what is usual."""
-    tidy = query.copy()
-    for name, values in query.lists():
-        if not any(values) or (name == "column" and {*values, "number"} == set(USUAL)):
-            del tidy[name]
-    return tidy
 
 
 def _without(query: QueryDict, name: str) -> str:
