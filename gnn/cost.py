@@ -27,6 +27,7 @@ from gnn.memory import (
     views,
 )
 from gnn.parameters import OPERATOR_PARAMETERS, parameter_count
+from gnn.plan import Rungs
 from gnn.settings import Settings
 
 KINDS = ("overhead", "propagation", "attention", "weights", "nodes", "optimiser", "objective", "ranking")
@@ -104,6 +105,17 @@ class Rates:
 
 MEASURED = Rates(seconds=(1.0,) * len(KINDS), spread=2.0)
 """Of one core of an AMD EPYC server, by ``python -m benchmarks.trial_cost``."""
+
+
+def mean_epochs(rungs: Rungs | None, max_epochs: int) -> float:
+    """Epochs of an average trial that stops for nothing but its rung, those on a share of the data counted as that share."""
+    if rungs is None:
+        return float(max_epochs)
+    ends = rungs.epochs(max_epochs)
+    before = (0, *ends) if rungs.by == "epochs" else (0,) * (len(ends) + 1)
+    work = ((ends[rung] - before[rung]) * rungs.share(rung) for rung in range(len(ends)))
+    return sum(epochs / rungs.factor**rung for rung, epochs in enumerate(work))
+
 
 MIN_TRIALS = 3
 """Below this many, finished trials say too little of a worker."""

@@ -131,6 +131,7 @@ TEMPLATES = [
 ]
 
 LOGIN_URL = "login"
+CSRF_FAILURE_VIEW = "webapp.views.kept.csrf_failure"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
 AUTH_PASSWORD_VALIDATORS = [

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path, re_path
 
 from webapp.views import (
@@ -12,6 +12,7 @@ from webapp.views import (
     datasets,
     health,
     home,
+    kept,
     languages,
     leaderboard,
     model_batches,
@@ -32,7 +33,7 @@ from webapp.views import (
 
 urlpatterns = [
     path("", home.home, name="home"),
-    path("login/", LoginView.as_view(template_name="accounts/login.html", redirect_authenticated_user=True), name="login"),
+    path("login/", kept.SignIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", languages.language_set, name="set_language"),
     path("language/scripts.js", languages.script_texts, name="script_texts"),
@@ -64,7 +65,10 @@ urlpatterns = [
     path("spaces/", spaces.space_list, name="spaces"),
     path("spaces/new/", spaces.space_new, name="space_new"),
     path("spaces/size/", spaces.space_size, name="space_size"),
+    path("spaces/changes/", spaces.space_difference, name="space_changes"),
+    path("spaces/preview/", spaces.space_preview, name="space_preview"),
     path("spaces/<int:space_id>/", spaces.space_edit, name="space"),
+    path("spaces/<int:space_id>/versions/<int:number>.json", spaces.space_file, name="space_file"),
     path("spaces/<int:space_id>/delete/", spaces.space_remove, name="space_delete"),
     path("searches/", searches.search_list, name="searches"),
     path("searches/new/", search_new.search_new, name="search_new"),

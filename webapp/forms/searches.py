@@ -5,17 +5,16 @@ from typing import Any
 
 from django import forms
 
-from gnn.catalogue import PRESETS, preset_space
 from gnn.errors import SpaceError
 from gnn.plan import SearchPlan
 from gnn.protocol import METRIC_NAMES, Protocol
 from gnn.space import SearchSpace
-from webapp.enums import DatasetState
 from webapp.forms.search_plan import PlanForm, plan_initial
+from webapp.forms.space_sources import space_at, space_sources
 from webapp.models import Dataset, Search, SpaceVersion
+from webapp.selectors.datasets import datasets_ready
 from webapp.selectors.rounds import plan_of
 from webapp.selectors.searches import CONTROLLER_LABELS, METRIC_LABELS
-from webapp.selectors.spaces import space_choices, space_version
 from webapp.services.searches import CONTROLLER_NAMES, MAX_TRIALS, MAX_WORKERS
 
 SPLITS = [
@@ -91,7 +90,7 @@ class SearchForm(PlanForm):
         super().__init__(*args, **kwargs)
         datasets = self.fields["dataset"]
         assert isinstance(datasets, forms.ModelChoiceField)
-        datasets.queryset = Dataset.objects.filter(state=DatasetState.READY).order_by("-id")
+        datasets.queryset = datasets_ready()
         chosen = str(self.data.get("space_source") or self.initial.get("space_source") or "preset:demo")
         sources = self.fields["space_source"]
         assert isinstance(sources, forms.ChoiceField)
@@ -111,17 +110,8 @@ class SearchForm(PlanForm):
 
     def clean_space_source(self) -> str:
         source: str = self.cleaned_data["space_source"]
-        kind, _, which = source.partition(":")
         try:
-            if kind == "preset":
-                self.space = preset_space(which)
-            elif kind == "search":
-                search = Search.objects.select_related("space_version").get(pk=which)
-                self.space, self.space_version = SearchSpace.from_json(search.space), search.space_version
-            else:
-                self.space_version = _version_named(which)
-                assert self.space_version is not None, "it is one of the choices"
-                self.space = SearchSpace.from_json(self.space_version.document)
+            self.space, self.space_version = space_at(source)
         except SpaceError as error:
             raise forms.ValidationError(str(error)) from error
         return source
@@ -167,38 +157,6 @@ class SearchForm(PlanForm):
             self.add_error(error.field, str(error))
         else:
             self.add_error("space_source" if error.field else None, str(error))
-
-
-def space_sources(chosen: str = "") -> list[tuple[str, list[tuple[str, str]]]]:
-    """Where a space may come from, grouped: presets, saved spaces, and what ``chosen`` names besides.
-
-    ``saved:ID`` is the newest version of a saved space, ``saved:ID:NUMBER`` any of its versions, and ``search:ID`` the space of a search.
-    """
-    saved = [(f"saved:{version.space_id}:{version.number}", _version_label(version)) for version in space_choices()]
-    groups = [("Presets", [(f"preset:{name}", name) for name in PRESETS]), ("Saved spaces", saved)]
-    kind, _, which = chosen.partition(":")
-    if kind == "saved" and chosen not in dict(saved) and (version := _version_named(which)) is not None:
-        groups[1][1].append((chosen, _version_label(version)))
-    if kind == "search" and (search := _number(which)) is not None and Search.objects.filter(pk=search).exists():
-        groups.append(("Earlier searches", [(chosen, f"the space of search {search}")]))
-    return [(label, choices) for label, choices in groups if choices]
-
-
-def _version_named(which: str) -> SpaceVersion | None:
-    """The version of a saved space that ``ID`` or ``ID:NUMBER`` is."""
-    space_id, colon, number = which.partition(":")
-    if _number(space_id) is None or (colon and _number(number) is None):
-        return None
-    return space_version(int(space_id), int(number) if colon else None)
-
-
-def _version_label(version: SpaceVersion) -> str:
-    return f"{version.space.name}, version {version.number}"
-
-
-def _number(text: str) -> int | None:
-    """A number that an id may be."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
 
 
 def protocol_words(protocol: Protocol) -> list[tuple[str, str]]:

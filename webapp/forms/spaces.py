@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from django import forms
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
-from gnn.catalogue import CATALOGUE, LABELS, PRESETS, CatalogueEntry, build_space, check_trainable, preset_space
+from gnn.catalogue import CATALOGUE, LABELS, PRESETS, CatalogueEntry, build_space, preset_space
 from gnn.errors import SpaceError
 from gnn.space import Choice, SearchSpace, choice_text
+from webapp.forms.space_sources import space_at, space_sources
+from webapp.forms.space_text import line_at, read_space, space_text
+from webapp.models import Dataset
+from webapp.selectors.datasets import datasets_ready
 
 MAX_DOCUMENT = 100_000
 """Characters of a space pasted as JSON."""
 
-PRESET_HELP = {
-    "demo": "Every kind of layer, small sizes: a good first search.",
-    "seed-paper": "The six decisions of the article: node and edge embedding size, structure, activation, regularisation, aggregation.",
-    "lightgcn-family": "LightGCN layers only; searches sizes, depth and training.",
-    "attributes": "The demo's, with embeddings made of ids, of attributes, or of both. On a dataset without attributes it is the demo.",
-    "full": "Everything the catalogue offers, attributes apart.",
+PRESET_HELP: dict[str, Promise] = {
+    "demo": gettext_lazy("Every kind of layer, small sizes: a good first search."),
+    "seed-paper": gettext_lazy(
+        "The six decisions of the article: node and edge embedding size, structure, activation, regularisation, aggregation."
+    ),
+    "lightgcn-family": gettext_lazy("LightGCN layers only; searches sizes, depth and training."),
+    "attributes": gettext_lazy(
+        "The demo's, with embeddings made of ids, of attributes, or of both. On a dataset without attributes it is the demo."
+    ),
+    "full": gettext_lazy("Everything the catalogue offers, attributes apart."),
 }
 
 
@@ -38,8 +48,12 @@ class Card:
     """A decision as the page shows it."""
 
     entry: CatalogueEntry
+    label: str
+    help: str
     options: Sequence[Option]
     condition: str
+    weight: str
+    """What a random draw makes of it."""
     more: forms.BoundField | None
     errors: Sequence[str]
 
@@ -47,7 +61,7 @@ class Card:
 @dataclass(frozen=True)
 class Preset:
     name: str
-    help: str
+    help: Promise | str
     size: int
 
 
@@ -57,18 +71,38 @@ def presets() -> list[Preset]:
 
 
 def choice_label(choice: Choice) -> str:
-    return LABELS.get(str(choice), choice_text(choice))
+    label = LABELS.get(str(choice))
+    return choice_text(choice) if label is None else _(label)
 
 
 def condition_words(entry: CatalogueEntry) -> str:
     """When the decision applies, as a sentence."""
     words = []
     if entry.per is not None:
-        words.append("Chosen anew for each layer.")
+        words.append(_("Chosen anew for each layer."))
     for parent, allowed in entry.when.items():
         some = ", ".join(choice_label(choice) for choice in allowed)
-        words.append(f"Applies only where {CATALOGUE[parent].label.lower()} is {some}.")
+        decision = _(CATALOGUE[parent].label)
+        # English writes names of decisions small inside a sentence; other languages do not tell.
+        words.append(_("Applies only where %(decision)s is %(choices)s.") % {"decision": decision.lower(), "choices": some})
     return " ".join(words)
+
+
+def weight_words(entry: CatalogueEntry, choices: int, *, applies: bool) -> str:
+    """What a random draw makes of a decision with so many choices; nothing that weighs in stays unsaid."""
+    if not choices:
+        if entry.name == "scorer":
+            return _("Not searched: each objective takes the scorer it was published with.")
+        return _("Not searched: stays at %(choice)s.") % {"choice": choice_label(entry.default)}
+    if not applies:
+        return _("Left out: nothing that is ticked lets it apply.")
+    if choices == 1:
+        return _("One choice: nothing to decide.")
+    share = f"{100 / choices:.3g}"
+    return ngettext("%(choices)d choice, drawn with %(share)s %%.", "%(choices)d choices, each drawn with %(share)s %%.", choices) % {
+        "choices": choices,
+        "share": share,
+    }
 
 
 def ticked_by(space: SearchSpace) -> dict[str, list[Choice]] | None:
@@ -92,44 +126,61 @@ class TicksField(forms.MultipleChoiceField):
 class SpaceForm(forms.Form):
     """Valid only with a space in ``self.space``; a SpaceError is shown at the field that caused it."""
 
-    name = forms.CharField(max_length=200, label="Name", help_text="How the space appears in lists; unique.")
-    source = forms.ChoiceField(choices=[("ticks", "Choices"), ("text", "JSON")], initial="ticks")
+    name = forms.CharField(max_length=200, label=gettext_lazy("Name"), help_text=gettext_lazy("How the space appears in lists; unique."))
+    seen = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
+    """The version that the person began from."""
+    source = forms.ChoiceField(choices=[("ticks", gettext_lazy("Choices")), ("text", "JSON")], initial="ticks")
     document = forms.CharField(
         required=False,
-        label="Space as JSON",
+        label=gettext_lazy("Space as JSON"),
         max_length=MAX_DOCUMENT,
         widget=forms.Textarea(attrs={"rows": 22, "class": "form-control code", "spellcheck": "false"}),
     )
 
     space: SearchSpace | None = None
+    line: int | None = None
+    """Of the JSON, where it is wrong."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for entry in CATALOGUE.values():
             self.fields[entry.name] = TicksField(required=False, label=entry.label)
             if entry.minimum is not None:
-                self.fields[_more(entry)] = forms.CharField(required=False, max_length=200, label=f"Other values of {entry.label.lower()}")
+                self.fields[_more(entry)] = forms.CharField(required=False, max_length=200)
 
     @classmethod
-    def showing(cls, space: SearchSpace, *, name: str = "") -> SpaceForm:
+    def showing(cls, space: SearchSpace, *, name: str = "", seen: int | None = None) -> SpaceForm:
         """An unbound form with the choices of ``space``."""
         ticked = ticked_by(space)
-        initial: dict[str, Any] = {"name": name, "source": "text" if ticked is None else "ticks", "document": space_text(space)}
+        initial: dict[str, Any] = {
+            "name": name,
+            "seen": seen,
+            "source": "text" if ticked is None else "ticks",
+            "document": space_text(space),
+        }
         for key, choices in (ticked or {}).items():
             initial[key] = [choice_text(choice) for choice in choices]
-        return cls(initial=initial)
+        form = cls(initial=initial)
+        form.space = space
+        return form
+
+    def see(self, number: int) -> None:
+        """Let the form, shown again, begin from another version."""
+        self.data = self.data.copy()
+        self.data["seen"] = str(number)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         try:
             if cleaned.get("source") == "text":
-                self.space = SearchSpace.from_text(cleaned.get("document", ""))
-                check_trainable(self.space)
+                self.space = read_space(cleaned.get("document", ""))
             else:
                 # Through JSON, whose limits a saved space must keep.
                 self.space = SearchSpace.from_json(build_space(self._ticked(cleaned)).to_json())
         except SpaceError as error:
             self.space = None
+            if cleaned.get("source") == "text" and error.place:
+                self.line = line_at(cleaned["document"], error.place)
             field = "document" if cleaned.get("source") == "text" else error.field
             if field in self.fields:
                 self.add_error(field, str(error))
@@ -139,20 +190,24 @@ class SpaceForm(forms.Form):
 
     @property
     def size(self) -> int | None:
-        """The number of architectures; of the initial choices while the form is unbound."""
-        if self.is_bound:
-            return None if self.space is None else self.space.size
-        return SearchSpace.from_text(self.initial["document"]).size
+        """The number of architectures; None while there is no valid space."""
+        return None if self.space is None else self.space.size
+
+    @property
+    def rounded(self) -> str:
+        """The size as a power of ten, where it is too long to be read; empty where it is not."""
+        return rounded(self.space.size) if self.space is not None else ""
 
     def _ticked(self, cleaned: Mapping[str, Any]) -> dict[str, list[Choice]]:
         ticked: dict[str, list[Choice]] = {}
         for entry in CATALOGUE.values():
             texts = [*cleaned.get(entry.name, []), *cleaned.get(_more(entry), "").replace(",", " ").split()]
-            choices = sorted({read_choice(entry, text) for text in texts}, key=_position(entry))
+            choices = [read_choice(entry, text) for text in dict.fromkeys(texts)]
             if choices:
-                ticked[entry.name] = choices
+                listed = len(cleaned.get(entry.name, []))
+                ticked[entry.name] = list(dict.fromkeys(_in_order(entry, choices, listed)))
         if not ticked:
-            raise SpaceError("Tick at least one choice.")
+            raise SpaceError(_("Tick at least one choice."))
         return ticked
 
     @property
@@ -161,13 +216,79 @@ class SpaceForm(forms.Form):
 
     def _card(self, entry: CatalogueEntry) -> Card:
         bound = self[entry.name]
-        ticked = [str(value) for value in bound.value() or []]
-        known = [choice_text(choice) for choice in entry.offered]
-        options = [Option(choice_text(choice), choice_label(choice), choice_text(choice) in ticked) for choice in entry.offered]
-        options += [Option(value[:40], value[:40], True) for value in dict.fromkeys(ticked) if value not in known]
+        ticked = list(dict.fromkeys(str(value)[:40] for value in bound.value() or []))
         more = self[_more(entry)] if _more(entry) in self.fields else None
         errors = [*bound.errors, *(more.errors if more else [])]
-        return Card(entry, options, condition_words(entry), more, errors)
+        specs = {spec.name: spec for spec in self.space.specs} if self.space is not None else {}
+        choices = len(specs[entry.name].choices) if entry.name in specs else len(ticked)
+        # Of a space that is not valid yet, nothing is known but what is ticked.
+        weight = weight_words(entry, choices, applies=self.space is None or entry.name in specs)
+        options = [Option(value, _option_label(value), value in ticked) for value in _listed(entry, ticked)]
+        return Card(entry, _(entry.label), _(entry.help), options, condition_words(entry), weight, more, errors)
+
+
+class PreviewForm(forms.Form):
+    """What a space being edited is shown by: which random architecture, and the cost on which dataset."""
+
+    draw_number = forms.IntegerField(required=False, min_value=0, max_value=1_000_000, widget=forms.HiddenInput, initial=0)
+    on_dataset = forms.ModelChoiceField(
+        Dataset.objects.none(), required=False, empty_label=gettext_lazy("Choose a dataset"), label=gettext_lazy("On the dataset")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        datasets = self.fields["on_dataset"]
+        assert isinstance(datasets, forms.ModelChoiceField)
+        datasets.queryset = datasets_ready()
+
+    @property
+    def draw(self) -> int:
+        """The number of the random architecture; the first for one that is no number."""
+        return self.cleaned_data.get("draw_number") or 0
+
+    @property
+    def dataset(self) -> Dataset | None:
+        return self.cleaned_data.get("on_dataset")
+
+
+class ChangesForm(forms.Form):
+    """Two spaces to compare."""
+
+    before = forms.ChoiceField(label=gettext_lazy("From"))
+    after = forms.ChoiceField(label=gettext_lazy("To"))
+
+    spaces: tuple[SearchSpace, SearchSpace] | None = None
+
+    def __init__(self, data: Mapping[str, str]) -> None:
+        chosen = {name: data[name] for name in ("before", "after") if name in data}
+        super().__init__(chosen if len(chosen) == 2 else None, initial={"before": "preset:demo", "after": "preset:full"} | chosen)
+        for name in ("before", "after"):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = space_sources(*chosen.values())
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            try:
+                self.spaces = space_at(cleaned["before"])[0], space_at(cleaned["after"])[0]
+            except SpaceError as error:
+                self.add_error(None, str(error))
+        return cleaned
+
+
+def rounded(size: int) -> str:
+    """A size of a thousand million or more as ``2.3 × 10²⁴``; empty for a smaller one."""
+    digits = str(size)
+    if len(digits) < 10:
+        return ""
+    mantissa, exponent = f"{size / 10 ** (len(digits) - 1):.1f}", len(digits) - 1
+    if mantissa == "10.0":
+        mantissa, exponent = "1.0", exponent + 1
+    return f"{mantissa} × 10{str(exponent).translate(_SUPERSCRIPTS)}"
+
+
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def read_choice(entry: CatalogueEntry, text: str) -> Choice:
@@ -184,8 +305,33 @@ def read_choice(entry: CatalogueEntry, text: str) -> Choice:
     try:
         return int(text) if entry.whole else float(text)
     except ValueError as error:
-        kind = "a whole number" if entry.whole else "a number"
-        raise SpaceError(f"'{text[:40]}' is not {kind}.", field=entry.name) from error
+        wanted = _("'%(text)s' is not a whole number.") if entry.whole else _("'%(text)s' is not a number.")
+        raise SpaceError(wanted % {"text": text[:40]}, field=entry.name) from error
+
+
+def _in_order(entry: CatalogueEntry, choices: list[Choice], listed: int) -> list[Choice]:
+    """The choices as a person ordered the first ``listed``; others join them where they belong, if those are in their usual order."""
+    usual = _position(entry)
+    if choices[:listed] == sorted(choices[:listed], key=usual):
+        return sorted(choices, key=usual)
+    return choices
+
+
+def _listed(entry: CatalogueEntry, ticked: list[str]) -> list[str]:
+    """All that a card lists: in the usual order, or, where a person chose another one, what is ticked first."""
+    offered = [choice_text(choice) for choice in entry.offered]
+    try:
+        everything = {text: read_choice(entry, text) for text in (*offered, *ticked)}
+    except SpaceError:  # something ticked is no choice at all, as the errors say
+        return [*offered, *(text for text in ticked if text not in offered)]
+    usual = sorted(everything, key=lambda text: _position(entry)(everything[text]))
+    in_order = [text for text in usual if text in ticked]
+    return usual if in_order == ticked else [*ticked, *(text for text in usual if text not in ticked)]
+
+
+def _option_label(value: str) -> str:
+    label = LABELS.get(value)
+    return value if label is None else _(label)
 
 
 def _position(entry: CatalogueEntry) -> Any:
@@ -197,10 +343,3 @@ def _position(entry: CatalogueEntry) -> Any:
 
 def _more(entry: CatalogueEntry) -> str:
     return f"{entry.name}_more"
-
-
-def space_text(space: SearchSpace) -> str:
-    """The space as indented JSON with one decision a line."""
-    document = space.to_json()
-    lines = ",\n".join("    " + json.dumps(decision) for decision in document["decisions"])
-    return f'{{\n  "schema": {document["schema"]},\n  "decisions": [\n{lines}\n  ]\n}}\n'

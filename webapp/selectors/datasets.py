@@ -7,6 +7,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import Count, F, QuerySet
 
 from gnn.interactions import Interactions
+from webapp.enums import DatasetState
 from webapp.models import Dataset
 
 PAGE_LENGTH = 25
@@ -20,6 +21,11 @@ def datasets_listed(*, text: str = "") -> QuerySet[Any]:
     if text:
         datasets = datasets.filter(name__icontains=text)
     return datasets
+
+
+def datasets_ready() -> QuerySet[Dataset]:
+    """Datasets that a search may begin with, newest first."""
+    return Dataset.objects.filter(state=DatasetState.READY, archived_at=None).order_by("-id")
 
 
 def datasets_page(*, text: str = "", page: Any = 1) -> Page[Any]:
