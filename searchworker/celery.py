@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -27,6 +28,7 @@ if "numba" not in sys.modules:  # it refuses a change once its threads run
     os.environ["NUMBA_NUM_THREADS"] = str(settings.RECSMITH_THREADS)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+import psutil  # noqa: E402
 import torch  # noqa: E402
 from django.db import connection  # noqa: E402
 
@@ -62,23 +64,40 @@ def _process_starts(**_: Any) -> None:
     keep_freed_memory()
 
 
-def _report_presence(consumer: Any) -> None:
-    """Tell the database that this worker lives."""
-    kind = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU of {socket.gethostname()}"
-    worker_seen(
+def _report_presence(consumer: Any, *, starts: bool = False) -> None:
+    """Tell the database that this worker lives, and learn whether it should take no more work."""
+    host = socket.gethostname()
+    memory = psutil.virtual_memory()
+    drain = worker_seen(
         name=consumer.hostname,
-        queues=sorted(queue.name for queue in consumer.task_consumer.queues),
+        queues=consumer.queues_taken(),
         slots=consumer.pool.num_processes,
         threads=settings.RECSMITH_THREADS,
-        device=kind,
+        device=torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU of {host}",
+        host=host,
+        memory_bytes=memory.total,
+        free_bytes=memory.available,
+        used_bytes=_memory_used(),
+        starts=starts,
     )
+    consumer.rest(drain)
     # Pool processes are forked from this one and must not inherit a connection in use.
     connection.close()
 
 
+def _memory_used() -> int:
+    """Resident memory of this worker and its task processes, in bytes; pages that they share count for each."""
+    used = 0
+    me = psutil.Process()
+    for process in (me, *me.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):  # a task process may be replaced meanwhile
+            used += process.memory_info().rss
+    return used
+
+
 @signals.worker_ready.connect
 def _ready(sender: Any, **_: Any) -> None:
-    _report_presence(sender)
+    _report_presence(sender, starts=True)
     # Celery sends its own heartbeats only where gossip or events ask for them.
     sender.timer.call_repeatedly(SEEN_EVERY_SECONDS, _report_presence, (sender,))
 

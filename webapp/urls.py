@@ -29,6 +29,7 @@ from webapp.views import (
     tokens,
     trials,
     uploads,
+    workers,
 )
 
 urlpatterns = [
@@ -112,6 +113,9 @@ urlpatterns = [
     path("models/<slug:name>/<int:number>/batches/<int:batch_id>/", model_batches.batch_download, name="model_batch_download"),
     path("models/<slug:name>/<int:number>/promote/", models.version_promote, name="model_promote"),
     path("models/<slug:name>/<int:number>/archive/", models.version_archive, name="model_archive"),
+    path("workers/", workers.worker_list, name="workers"),
+    path("workers/live/", workers.worker_live, name="worker_live"),
+    re_path(r"^workers/(?P<worker_id>[0-9]{1,18})/(?P<action>drain|undrain)/$", workers.worker_action, name="worker_action"),
     path("api/v1/", include(("webapp.api.urls", "api"))),
     path("healthz", health.healthz, name="healthz"),
 ]

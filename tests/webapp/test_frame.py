@@ -40,6 +40,8 @@ def test_every_page_but_the_doors_asks_for_a_login(client: Client, db: None) -> 
     trial = make_trials(make_search(), [0.2])[0]
     space = make_space(name="S")
     known = {
+        "worker_id": 1,
+        "kind": "csv",
         "search_id": trial.search_id,
         "number": trial.number,
         "name": "films",

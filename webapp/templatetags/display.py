@@ -11,8 +11,9 @@ from django.template.context import Context
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from webapp.selectors.searches import metric_label
 
@@ -66,6 +67,20 @@ def nav_link(context: Context, name: str, label: str) -> SafeString:
     return format_html(
         '<li class="nav-item"><a class="nav-link{}" href="{}"{}>{}</a></li>',
         " active" if current else "", url, SafeString(' aria-current="page"') if current else "", label,
+    )  # fmt: skip
+
+
+@register.simple_tag
+def crumbs(*parts: str) -> SafeString:
+    """Where the reader is: any number of pairs of an address and a name that lead here, and the name of this page."""
+    *above, here = parts
+    links = format_html_join(
+        "", '<li class="breadcrumb-item"><a href="{}">{}</a></li>',
+        zip(above[::2], above[1::2], strict=True),
+    )  # fmt: skip
+    return format_html(
+        '<nav aria-label="{}"><ol class="breadcrumb">{}<li class="breadcrumb-item active" aria-current="page">{}</li></ol></nav>',
+        gettext("Breadcrumb"), links, here,
     )  # fmt: skip
 
 
@@ -125,15 +140,15 @@ def duration(value: float | timedelta | None) -> str:
         return "–"
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return gettext("%(seconds).1f s") % {"seconds": seconds}
     whole = round(seconds)
     if whole < 60:
-        return f"{whole} s"
+        return gettext("%(seconds)d s") % {"seconds": whole}
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
+        return gettext("%(minutes)d min %(seconds)02d s") % {"minutes": whole // 60, "seconds": whole % 60}
     if whole < 86400:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+        return gettext("%(hours)d h %(minutes)02d min") % {"hours": whole // 3600, "minutes": whole % 3600 // 60}
+    return gettext("%(days)d d %(hours)d h") % {"days": whole // 86400, "hours": whole % 86400 // 3600}
 
 
 @register.filter
@@ -143,6 +158,12 @@ def moment(value: datetime | None) -> SafeString:
         return SafeString("–")
     utc = value.astimezone(timezone.get_default_timezone())
     return format_html('<time datetime="{}">{} UTC</time>', utc.isoformat(timespec="seconds"), utc.strftime("%Y-%m-%d %H:%M"))
+
+
+@register.filter
+def ago(value: datetime) -> str:
+    """How long ago a moment was."""
+    return gettext("%(time)s ago") % {"time": duration(max(timedelta(), timezone.now() - value))}
 
 
 @register.filter
