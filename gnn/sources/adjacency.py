@@ -40,7 +40,9 @@ def detect(reader: TextReader, filename: str, compression: Compression, encoding
     """
     lines = [line.split(maxsplit=_SHOWN_ITEMS + 1)[: _SHOWN_ITEMS + 1] for _, line in sample_lines(reader.head_text(encoding), filename)]
     lines = [fields for fields in lines if fields]
-    pairs = list(islice(chain.from_iterable(((fields[0], item) for item in fields[1:]) for fields in lines), _SAMPLE_PAIRS))
+    pairs: list[tuple[str, ...]] = list(
+        islice(chain.from_iterable(((fields[0], item) for item in fields[1:]) for fields in lines), _SAMPLE_PAIRS)
+    )
     return Detected.of(
         filename,
         list(NAMES.values()),

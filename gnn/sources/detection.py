@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from gnn.sources.compression import Compression
 from gnn.sources.guess import Column, Guess, guess_roles
 from gnn.sources.kinds import Kind, KindGuess, guess_kind
-from gnn.sources.mapping import Delimiter, Encoding, Mapping, Part, Role, SourceName, TimestampUnit
+from gnn.sources.mapping import Delimiter, Encoding, Mapping, Part, Role, SourceName, TableFormat, TimestampUnit
 
 PREVIEW_ROWS = 10
+How = TypeVar("How", bound=TableFormat)
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class Detected:
     has_header: bool
     encoding: Encoding
     columns: tuple[Column, ...]
+    skip_lines: int
+    """Lines above the header or the first row that are neither."""
+    skipped: tuple[str, ...]
+    """Those of them that are not blank, as written."""
     rows: tuple[tuple[str, ...], ...]
     """The first rows, one field for each column."""
     guesses: dict[Role, Guess]
@@ -52,6 +57,8 @@ class Detected:
         delimiter: Delimiter = ",",
         has_header: bool = True,
         encoding: Encoding = "utf-8",
+        skip_lines: int = 0,
+        skipped: tuple[str, ...] = (),
         problems: tuple[str, ...] = (),
     ) -> Detected:
         """Judge the columns of ``rows``; ``named`` says that ``names`` come from the file."""
@@ -70,6 +77,8 @@ class Detected:
             has_header=has_header,
             encoding=encoding,
             columns=columns,
+            skip_lines=skip_lines,
+            skipped=skipped,
             rows=tuple(rows[:PREVIEW_ROWS]),
             guesses=guesses,
             kind=guess_kind(filename, columns, guesses, named=named),
@@ -81,6 +90,14 @@ class Detected:
         """Equal for files to which the same mapping fits: the format and the names of the columns."""
         names = [column.name for column in self.columns] if self.has_header else [str(len(self.columns))]
         return hashlib.sha256("\x1f".join([self.source, self.delimiter, str(self.has_header), *names]).encode()).hexdigest()
+
+    def format(self) -> dict[str, Any]:
+        """How the bytes become a table, as a mapping says it."""
+        return {name: getattr(self, name) for name in ("source", "delimiter", "has_header", "encoding", "skip_lines")}
+
+    def adapted(self, how: How) -> How:
+        """How to read this file, where ``how`` reads another of the same shape."""
+        return how.model_copy(update={"encoding": self.encoding, "skip_lines": self.skip_lines})
 
     def key(self, column: int | str) -> int | str:
         """How a mapping names a column: by position in delimited text, by name where the format has names."""
@@ -109,10 +126,7 @@ class Detected:
         numbers = [self.column(columns[role]) for role in ("weight", "propensity", "position") if role in columns]
         return Mapping.from_json(
             {
-                "source": self.source,
-                "delimiter": self.delimiter,
-                "has_header": self.has_header,
-                "encoding": self.encoding,
+                **self.format(),
                 "columns": {} if self.source == "adjacency" else {role: self.key(column) for role, column in columns.items()},
                 "timestamp_unit": timestamp_unit or (time and time.timestamp_unit) or "s",
                 "decimal": "," if any(column is not None and column.decimal == "," for column in numbers) else ".",

@@ -117,7 +117,7 @@ def part_mappings(parts: tuple[FolderFile, ...]) -> list[Mapping]:
     common = first.mapping()
     mappings = []
     for file in parts:
-        how = common if file.detected.shape == first.shape else file.detected.mapping()
+        how = file.detected.adapted(common) if file.detected.shape == first.shape else file.detected.mapping()
         mappings.append(how.model_copy(update={"part": file.part}))
     return mappings
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 
 from gnn.errors import DataError
 from gnn.sources.mapping import DELIMITERS, Column, Delimiter, is_delimiter
@@ -23,8 +24,8 @@ class Layout:
     """Of the columns: from the header, or ``column 1`` and so on."""
     n_columns: int
     """Fields of a right row: as many as most rows have."""
-    header_line: int
-    """Last line of the header, from 1; 0 without one."""
+    lines_above: int
+    """Lines of the file above the first row: the header, and what stands above it."""
     problems: tuple[str, ...]
     """What a person should know before confirming."""
 
@@ -34,7 +35,7 @@ class Layout:
         Raises:
             DataError: a column is missing or its name is not unique.
         """
-        if self.header_line and len(self.names) != self.n_columns:
+        if len(self.names) != self.n_columns:
             raise DataError(self.problems[0])
         found: dict[str, int] = {}
         for role, column in columns.items():
@@ -68,13 +69,15 @@ def name_of(delimiter: Delimiter) -> str:
     return DELIMITERS.get(delimiter, repr(delimiter))
 
 
-def sample_lines(text: str, filename: str) -> list[tuple[int, str]]:
-    """The first lines that are not blank, with their numbers from 1.
+def sample_lines(text: str, filename: str, skip_lines: int = 0) -> list[tuple[int, str]]:
+    """The first lines below ``skip_lines`` that are not blank, with their numbers from 1.
 
     Raises:
         DataError: there is none.
     """
-    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip(" ")]
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if number > skip_lines and line.strip(" ")]
+    if not lines and skip_lines:
+        raise DataError(f"{filename} has no row below the first {skip_lines:,} line(s), which are to be skipped. Skip fewer.")
     if not lines:
         raise DataError(f"The file {filename} holds only blank lines. Export it again and check that it has rows.")
     return lines[:SAMPLE_LINES]
@@ -91,9 +94,7 @@ def guess_delimiter(lines: list[tuple[int, str]], filename: str) -> Delimiter:
     for delimiter in (*DELIMITERS, *_unusual_delimiters(lines)):
         if best is not None and best[0] >= _STEADY and delimiter not in DELIMITERS:
             break  # signs inside ids and titles are steady too, so they count only where nothing usual fits
-        records = sample_records(lines, delimiter)
-        n_columns, records_with = Counter(len(record.fields) for record in records).most_common(1)[0]
-        share = records_with / len(records)
+        n_columns, share = division(sample_records(lines, delimiter))
         if n_columns > 1 and (best is None or share > best[0]):
             best = (share, delimiter)
         if n_columns > 1 and share >= _STEADY:
@@ -108,6 +109,24 @@ def guess_delimiter(lines: list[tuple[int, str]], filename: str) -> Delimiter:
     # A space also stands inside titles and times, so it counts only where nothing else fits.
     others = [delimiter for delimiter in steady if delimiter != " "]
     return max(others, key=lambda delimiter: steady[delimiter]) if others else next(iter(steady), best[1])
+
+
+def division(records: Sequence[Sample]) -> tuple[int, float]:
+    """The number of fields that most records have, and the share of records that have it.
+
+    Records with a single field above the others may be titles, and do not count where the others, at least as many, are alike.
+    """
+    below = list(dropwhile(lambda record: len(record.fields) == 1, records))
+    if 1 < len(below) >= len(records) / 2:
+        n_columns, alike = _most_common_count(below)
+        if alike >= _STEADY * len(below):
+            return n_columns, alike / len(below)
+    n_columns, alike = _most_common_count(records)
+    return n_columns, alike / len(records)
+
+
+def _most_common_count(records: Sequence[Sample]) -> tuple[int, int]:
+    return Counter(len(record.fields) for record in records).most_common(1)[0]
 
 
 def _unusual_delimiters(lines: list[tuple[int, str]]) -> list[Delimiter]:
@@ -133,8 +152,8 @@ def looks_like_header(records: list[Sample]) -> bool:
     return any(sum(_has_digit(row[at]) for row in body) >= _STEADY * len(body) for at in wordy)
 
 
-def lay_out(records: list[Sample], delimiter: Delimiter, *, has_header: bool, filename: str) -> Layout:
-    """The layout of a file that starts with ``records``.
+def lay_out(records: list[Sample], delimiter: Delimiter, *, has_header: bool, skip_lines: int, filename: str) -> Layout:
+    """The layout of a file that starts with ``records``, the first of which has its fields as a header where it is one.
 
     Raises:
         DataError: there is a header, but no row.
@@ -142,7 +161,7 @@ def lay_out(records: list[Sample], delimiter: Delimiter, *, has_header: bool, fi
     body = records[1:] if has_header else records
     if not body:
         raise DataError(f"The file {filename} has only a header ({records[0].text[:80]!r}) and no rows.")
-    n_columns = Counter(len(record.fields) for record in body).most_common(1)[0][0]
+    n_columns, _ = _most_common_count(body)
     problems = []
     names = tuple(records[0].fields) if has_header else tuple(f"column {at + 1}" for at in range(n_columns))
     if len(names) != n_columns:
@@ -158,7 +177,7 @@ def lay_out(records: list[Sample], delimiter: Delimiter, *, has_header: bool, fi
             problems.append(
                 f"{count} columns are named {name!r} (columns {_count_from_one(places)}). Look at their values before you choose."
             )
-    return Layout(names, n_columns, records[0].last_line if has_header else 0, tuple(problems))
+    return Layout(names, n_columns, records[0].last_line if has_header else skip_lines, tuple(problems))
 
 
 def _count_from_one(places: list[int]) -> str:

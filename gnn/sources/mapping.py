@@ -63,6 +63,8 @@ ENCODINGS: dict[Encoding, str] = {
     "gb18030": "GB18030 (Chinese)",
 }
 
+MAX_SKIP_LINES = 1000
+
 TimestampUnit = Literal["s", "ms", "us", "ns", "iso", "dmy", "mdy"]
 TIMESTAMP_UNITS: dict[TimestampUnit, str] = {
     "s": "Unix seconds",
@@ -93,6 +95,8 @@ class TableFormat(BaseModel):
     """Delimited text only."""
     encoding: Encoding = "utf-8"
     """Of text. UTF-8 with or without a byte order mark is the same choice."""
+    skip_lines: int = Field(default=0, ge=0, le=MAX_SKIP_LINES)
+    """Lines above the header or the first row that are neither: ``sep=;``, comments, titles, blank ones. Delimited text only."""
     on_reject: Literal["skip", "stop"] = "skip"
     """What to do at a row that cannot be used."""
 

@@ -32,6 +32,7 @@ def detect(
     delimiter: Delimiter | None = None,
     has_header: bool | None = None,
     encoding: Encoding | None = None,
+    skip_lines: int | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Detected:
     """Look at the head of a file; what is given is taken as said, the rest is guessed.
@@ -40,7 +41,7 @@ def detect(
         DataError: the file cannot be read, whatever the choices.
     """
     with panics_told(filename):
-        detected = _look(file, filename, source, delimiter, has_header, encoding, limits)
+        detected = _look(file, filename, source, delimiter, has_header, encoding, skip_lines, limits)
     return detected
 
 
@@ -51,6 +52,7 @@ def _look(
     delimiter: Delimiter | None,
     has_header: bool | None,
     encoding: Encoding | None,
+    skip_lines: int | None,
     limits: Limits,
 ) -> Detected:
     plain = PlainBytes(file, filename, limits)
@@ -59,12 +61,20 @@ def _look(
         return parquet.detect(_on_disk(file, filename, limits), filename, plain.compression, limits)
     reader.require_text()
     encoding = encoding or reader.guess_encoding()
-    given_as_text = delimiter is not None or has_header is not None
+    given_as_text = delimiter is not None or has_header is not None or skip_lines is not None
     if source == "json_lines" or (source is None and not given_as_text and json_lines.looks_like_json(reader.head_text(encoding))):
         return json_lines.detect(reader, filename, plain.compression, encoding)
     if source == "adjacency" or (source is None and not given_as_text and adjacency.looks_like_lists(reader.head_text(encoding), filename)):
         return adjacency.detect(reader, filename, plain.compression, encoding)
-    return delimited.detect(reader, filename, plain.compression, delimiter=delimiter, has_header=has_header, encoding=encoding)
+    return delimited.detect(
+        reader,
+        filename,
+        plain.compression,
+        delimiter=delimiter,
+        has_header=has_header,
+        encoding=encoding,
+        skip_lines=skip_lines,
+    )
 
 
 def open_table(file: IO[bytes], how: TableFormat, columns: Columns[Any, Column], filename: str, limits: Limits = DEFAULT_LIMITS) -> Table:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from gnn.errors import DataError
 from gnn.sources.detection import Detected
@@ -25,7 +24,7 @@ def guess_side_mapping(detected: Detected, kind: Kind, texts: Collection[str] = 
     Raises:
         DataError: the table has too few columns for the kind.
     """
-    how: dict[str, Any] = {name: getattr(detected, name) for name in ("source", "delimiter", "has_header", "encoding")}
+    how = detected.format()
     if kind in EDGE_COLUMNS:
         needed = EDGE_COLUMNS[kind]
         if len(detected.columns) < len(needed):

@@ -80,6 +80,29 @@ def test_the_limit_of_decompressed_bytes_holds_for_folders_too(folder: Path, set
     assert "large.csv.gz is left out: large.csv.gz holds more than 1 MB when decompressed" in capsys.readouterr().err
 
 
+def test_lines_above_a_table_are_seen_or_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "export.csv"
+    path.write_text("sep=,\n# of a shop\n\n" + ratings(0, 80) + ",i1,1\n")
+    call_command("dataset_import", str(path))
+    out, err = capsys.readouterr()
+    assert "export.csv is read as text divided by comma ,, lines 1 to 3 skipped, with user 'user'" in err
+    assert "81 rows read, 80 kept, 1 rejected" in out and "first in line 85" in out
+    call_command("dataset_import", str(path), "--skip-lines", "5", "--no-header")
+    out, err = capsys.readouterr()
+    assert "lines 1 to 5 skipped" in err and "80 rows read, 79 kept" in out
+    for wrong in ("-1", "1001"):
+        with pytest.raises(CommandError, match="--skip-lines must be from 0 to 1,000"):
+            call_command("dataset_import", str(path), "--skip-lines", wrong)
+
+
+def test_parts_with_other_lines_above_them_are_read_each_by_its_own(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("# training\n\n" + ratings(0, 80))
+    (tmp_path / "test.csv").write_text(ratings(80, 110))
+    call_command("dataset_import", str(tmp_path))
+    profile = Dataset.objects.get().profile
+    assert (profile["rejects"]["rows_read"], profile["rejects"]["rows_kept"]) == (110, 110)
+
+
 def test_what_files_are_can_be_said(folder: Path) -> None:
     (folder / "plays").write_text(ratings(0, 40))
     (folder / "buys").write_text(ratings(40, 60))

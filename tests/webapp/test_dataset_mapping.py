@@ -20,7 +20,7 @@ from webapp.models import Dataset, DatasetFile, MappingTemplate, PreparationPrev
 from webapp.queue import INGEST_DATASET, PREVIEW_PREPARATION, app
 from webapp.selectors.mapping_templates import template_for
 from webapp.services import mapping_templates
-from webapp.services.datasets import dataset_upload
+from webapp.services.datasets import dataset_ingest, dataset_upload
 from webapp.services.errors import Conflict
 from webapp.services.mapping_templates import template_remember
 from webapp.services.previews import preview_ask, preview_compute
@@ -69,6 +69,30 @@ def test_the_page_says_how_many_of_the_first_rows_fit(signed_in: Client) -> None
     # A delimiter that a person chose is judged as well.
     text = signed_in.get(url_of(stored(CSV + b"a;b\n")), FORMAT | {"delimiter": "semicolon", "header": "no"}).content.decode()
     assert "85% of the first rows fit" in text
+
+
+def test_lines_above_the_table_are_shown_and_can_be_changed(signed_in: Client, sent: list[Any]) -> None:
+    title = b"Sales report <2024>\n\n"
+    dataset = stored(b"sep=,\n" + title + HEADED)
+    text = signed_in.get(url_of(dataset)).content.decode()
+    assert "lines 1 to 3 are skipped (“sep=,” …)" in text
+    assert re.search(r'name="skip" value="3"', text)
+    signed_in.post(url_of(dataset), FORMAT | ROLES | {"skip": "3"})
+    ready = dataset_ingest(dataset_id=dataset.pk)
+    assert ready.mapping["skip_lines"] == 3
+    # Two users are too few for a dataset: every row was read, and no line above the table was.
+    assert "this one has 2 user(s), 2 item(s) and 6 interaction(s)" in ready.message
+    # A person says that a line more is above: it is no row then, and the page keeps to that.
+    text = signed_in.get(url_of(dataset), FORMAT | {"skip": "4", "header": "no"}).content.decode()
+    assert "lines 1 to 4 are skipped" in text and "what" not in text.split("Columns and first rows")[1]
+    signed_in.post(url_of(dataset), FORMAT | ROLES | {"skip": "5", "header": "no"})
+    assert "and 5 interaction(s)" in dataset_ingest(dataset_id=dataset.pk).message
+    text = signed_in.get(url_of(dataset)).content.decode()
+    assert "lines 1 to 5 are skipped" in text
+    assert "no row below the first 99 line(s)" in signed_in.get(url_of(dataset), FORMAT | {"skip": "99"}).content.decode()
+    assert signed_in.get(url_of(dataset), FORMAT | {"skip": "-1"}).status_code == 422
+    one = signed_in.get(url_of(stored(title[:20] + HEADED))).content.decode()
+    assert escape("line 1 is skipped (“Sales report <2024>”)") in one
 
 
 def test_every_kind_of_file_has_a_page(signed_in: Client) -> None:

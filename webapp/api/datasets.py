@@ -125,6 +125,7 @@ class DetectedOut(Schema):
     delimiter: str
     has_header: bool
     encoding: str
+    skip_lines: int = Field(description="Lines above the header or the first row that are neither.")
     columns: list[ColumnOut]
     rows: list[list[str]]
     problems: list[str] = Field(description="What a person should know before confirming.")
@@ -205,7 +206,7 @@ def dataset_detected(request: HttpRequest, dataset_id: int) -> Any:
         mapping = _proposed(request, dataset, detected).to_json()
     except DataError:
         mapping = None  # a person has to say it
-    names = ("source", "label", "delimiter", "has_header", "encoding", "columns", "rows", "problems")
+    names = ("source", "label", "delimiter", "has_header", "encoding", "skip_lines", "columns", "rows", "problems")
     return {name: getattr(detected, name) for name in names} | {"mapping": mapping}
 
 
@@ -293,4 +294,4 @@ def _proposed(request: HttpRequest, dataset: Dataset, detected: Detected) -> Map
     if dataset.mapping:
         return Mapping.from_json(dataset.mapping)
     known = template_for(owner=owner_of(request), shape=detected.shape)
-    return known[0] if known else detected.mapping()
+    return detected.adapted(known[0]) if known else detected.mapping()

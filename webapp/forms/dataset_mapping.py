@@ -15,6 +15,7 @@ from gnn.sources.guess import Column, Guess
 from gnn.sources.mapping import (
     DELIMITERS,
     ENCODINGS,
+    MAX_SKIP_LINES,
     PARTS,
     REQUIRED_ROLES,
     ROLE_LABELS,
@@ -43,6 +44,7 @@ class FormatForm(forms.Form):
     )
     sign = forms.CharField(label=_("Sign"), required=False, max_length=1, strip=False)
     header = forms.ChoiceField(label=_("First row"), required=False, choices=[("yes", _("names the columns")), ("no", _("is data"))])
+    skip = forms.IntegerField(label=_("Lines above the table"), required=False, min_value=0, max_value=MAX_SKIP_LINES)
     encoding = forms.ChoiceField(label=_("Encoding"), required=False, choices=list(ENCODINGS.items()))
 
     def clean(self) -> dict[str, Any]:
@@ -57,7 +59,7 @@ class FormatForm(forms.Form):
         choices: dict[str, Any] = {"source": chosen["source"], "encoding": chosen["encoding"] or None}
         if chosen["source"] == "delimited" and chosen["delimiter"]:
             choices["delimiter"] = chosen["sign"] if chosen["delimiter"] == _OTHER else _DELIMITERS[chosen["delimiter"]]
-            choices["has_header"] = chosen["header"] == "yes"
+            choices |= {"has_header": chosen["header"] == "yes", "skip_lines": chosen["skip"]}
         return choices
 
     @classmethod
@@ -69,6 +71,7 @@ class FormatForm(forms.Form):
             "delimiter": key,
             "sign": how.delimiter if key == _OTHER else "",
             "header": "yes" if how.has_header else "no",
+            "skip": str(how.skip_lines),
             "encoding": how.encoding,
         }
 

@@ -60,11 +60,7 @@ class SideForm(forms.Form):
         if self.errors:
             return cleaned
         roles = {column.index: role for column in self.detected.columns if (role := cleaned[f"role_{column.index}"])}
-        names = ("source", "delimiter", "has_header", "encoding")
-        document = {name: getattr(self.detected, name) for name in names} | {
-            "kind": self.kind.value,
-            "on_reject": cleaned["on_reject"] or "skip",
-        }
+        document = self.detected.format() | {"kind": self.kind.value, "on_reject": cleaned["on_reject"] or "skip"}
         try:
             self.mapping = side_mapping(document | (self._edges(roles) if self.is_edges else self._attributes(roles, cleaned)))
         except DataError as error:

@@ -122,7 +122,7 @@ def _likely_mapping(dataset: Dataset, kind: FileKind, detected: Detected) -> dic
         if dataset.mapping:
             with default_storage.open(dataset.source_blob) as first:
                 if sources.detect(first, dataset.filename, limits=decompression_limits()).shape == detected.shape:
-                    return Mapping.from_json(dataset.mapping).model_copy(update={"part": None}).to_json()
+                    return detected.adapted(Mapping.from_json(dataset.mapping)).model_copy(update={"part": None}).to_json()
         return detected.mapping().to_json()
     except DataError:
         return {}  # a person has to say it

@@ -16,7 +16,7 @@ from gnn.sources import Detected, Mapping
 from gnn.sources.folders import OnlySubfoldersError, look_at_folder, part_of
 from gnn.sources.joins import unclear_joins
 from gnn.sources.kinds import Kind
-from gnn.sources.mapping import PARTS, REQUIRED_ROLES, ROLES, TIMESTAMP_UNITS, Role, is_delimiter
+from gnn.sources.mapping import MAX_SKIP_LINES, PARTS, REQUIRED_ROLES, ROLES, TIMESTAMP_UNITS, Role, is_delimiter
 from gnn.sources.side_guess import guess_side_mapping
 from webapp.enums import DatasetState, FileKind
 from webapp.models import Dataset
@@ -66,13 +66,23 @@ class Command(BaseCommand):
         )
         parser.add_argument("--delimiter", help="the sign between two fields, or tab, space, ::; guessed by default")
         parser.add_argument("--no-header", action="store_true", help="the first row is data; guessed by default")
+        parser.add_argument(
+            "--skip-lines",
+            type=int,
+            metavar="N",
+            help="lines above the header or the first row that are neither, such as titles; seen by default",
+        )
         parser.add_argument("--timestamp-unit", choices=list(TIMESTAMP_UNITS), help="seen from the values by default")
 
-    def handle(self, *, paths: list[str], name: str, delimiter: str | None, no_header: bool, **options: Any) -> None:
+    def handle(
+        self, *, paths: list[str], name: str, delimiter: str | None, no_header: bool, skip_lines: int | None, **options: Any
+    ) -> None:
         delimiter = _NAMED_DELIMITERS.get(delimiter, delimiter) if delimiter else None
         if delimiter is not None and not is_delimiter(delimiter):
             raise CommandError(f"--delimiter must be one sign that stands in no name or number, or tab, space, ::, but is {delimiter!r}.")
-        choices = {"delimiter": delimiter, "has_header": False if no_header else None}
+        if skip_lines is not None and not 0 <= skip_lines <= MAX_SKIP_LINES:
+            raise CommandError(f"--skip-lines must be from 0 to {MAX_SKIP_LINES:,}, but is {skip_lines}.")
+        choices = {"delimiter": delimiter, "has_header": False if no_header else None, "skip_lines": skip_lines}
         try:
             inputs, name = self._inputs(paths, name, options["text_column"])
             with ExitStack() as opened:
@@ -167,7 +177,7 @@ def _import(
     further = []
     for at, ((input_, file, detected), kind) in enumerate(zip(looked, kinds, strict=True)):
         if at != first and kind == "interactions":
-            how = common if detected.shape == main_detected.shape else detected.mapping()
+            how = detected.adapted(common) if detected.shape == main_detected.shape else detected.mapping()
             further.append(ImportFile(FileKind.INTERACTIONS, input_.path.name, file, _with(how, input_.constants)))
         elif at != first:
             how_side = guess_side_mapping(detected, cast(Kind, kind), texts if kind == "item_attributes" else ())
@@ -203,7 +213,8 @@ def _understood(detected: Detected, mapping: Mapping) -> str:
         if column is not None:
             sure = f"{guess.confidence:.0%} sure" if guess is not None and guess.column == column.index else "as said"
             roles.append(f"{role} {column.name!r} ({sure})")
-    return f"{detected.filename} is read as {detected.label}" + (f" with {', '.join(roles)}" if roles else "")
+    skipped = f", lines 1 to {mapping.skip_lines} skipped," if mapping.skip_lines else ""
+    return f"{detected.filename} is read as {detected.label}{skipped}" + (f" with {', '.join(roles)}" if roles else "")
 
 
 def _text_columns(tables: list[Detected], options: dict[str, Any]) -> list[str]:
