@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
@@ -17,6 +19,8 @@ from webapp.enums import Failure
 from webapp.services import runs, searches
 
 log = logging.getLogger(__name__)
+
+OWN_PACKAGES = ("gnn", "searchworker", "webapp")
 
 
 class Abandoned(Exception):
@@ -66,5 +70,14 @@ def ownership(run: runs.Run) -> Iterator[None]:
     except GnnError as error:
         runs.run_fail(run, failure=Failure.ERROR, message=str(error))
     except Exception as error:
-        runs.run_fail(run, failure=Failure.ERROR, message=f"{type(error).__name__}: {error}")
+        runs.run_fail(run, failure=Failure.ERROR, message=f"{type(error).__name__}: {error}\n{failing_line(error)}")
         raise
+
+
+def failing_line(error: Exception) -> str:
+    """Where the error left Recsmith's own code: file, line, function and what stands there."""
+    folders = [settings.BASE_DIR / name for name in OWN_PACKAGES]
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if any(Path(frame.filename).is_relative_to(folder) for folder in folders)]
+    frame = own[-1]  # at least the block that held the run
+    return f"{Path(frame.filename).relative_to(settings.BASE_DIR)}, line {frame.lineno}, in {frame.name}: {frame.line}"
