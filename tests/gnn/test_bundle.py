@@ -21,7 +21,7 @@ from safetensors.numpy import load_file, save_file
 from gnn import bundle
 from gnn.bundle.document import ModelDocument
 from gnn.bundle.fold_in import fit_fold_in
-from gnn.bundle.members import MANIFEST, MEMBERS, MEMBERS_OF, pack, seal, unpack, verify
+from gnn.bundle.members import MANIFEST, MODEL, pack, seal, unpack, verify
 from gnn.bundle.pyg import pyg_module
 from gnn.bundle.recommend import UnknownId
 from gnn.catalogue import preset_space
@@ -242,7 +242,7 @@ def test_the_architecture_comes_as_text_for_others_to_train(folder: Path) -> Non
 
 def test_a_bundle_of_before_can_be_read_and_packed_as_it_was(folder: Path, tmp_path: Path) -> None:
     document = json.loads((folder / MANIFEST).read_text())
-    for name in set(MEMBERS) - set(MEMBERS_OF[1]):
+    for name in set(MODEL.members[2]) - set(MODEL.members[1]):
         del document["members"][name]
         (folder / name).unlink()
     (folder / MANIFEST).write_text(json.dumps(document | {"schema": 1}))
@@ -250,7 +250,7 @@ def test_a_bundle_of_before_can_be_read_and_packed_as_it_was(folder: Path, tmp_p
     target = tmp_path / "unpacked"
     target.mkdir()
     assert unpack(io.BytesIO(packed(folder)), target) == digest
-    assert {path.name for path in target.iterdir()} == {MANIFEST, *MEMBERS_OF[1]}
+    assert {path.name for path in target.iterdir()} == {MANIFEST, *MODEL.members[1]}
 
 
 def change(path: Path, old: bytes, new: bytes) -> None:
@@ -350,7 +350,7 @@ def test_facts_are_checked(field: str, value: Any, message: str) -> None:
 def rezipped(folder: Path, *, extra: dict[str, bytes] | None = None, leave_out: str = "", compression: int = zipfile.ZIP_STORED) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", compression) as archive:
-        for name in (MANIFEST, *MEMBERS):
+        for name in (MANIFEST, *MODEL.members[MODEL.schema]):
             if name != leave_out:
                 archive.write(folder / name, name)
         for name, content in (extra or {}).items():
