@@ -180,3 +180,13 @@ class Scope(models.TextChoices):
     READ = "read", _("Read everything the pages show")
     WRITE = "write", _("Upload, start, change and delete")
     RECOMMEND = "recommend", _("Ask models for recommendations")
+    FEEDBACK = "feedback", _("Tell what became of recommendations")
+
+
+class FeedbackKind(models.TextChoices):
+    """What became of a recommended item."""
+
+    IMPRESSION = "impression", _("Impression")
+    """It was shown."""
+    CLICK = "click", _("Click")
+    PURCHASE = "purchase", _("Purchase")

@@ -4,6 +4,7 @@ from webapp.models.audit import AuditEvent
 from webapp.models.batches import Batch
 from webapp.models.blobs import Blob, BlobPart
 from webapp.models.datasets import Dataset, DatasetFile
+from webapp.models.feedback import Experiment, FeedbackEvent
 from webapp.models.mapping_templates import MappingTemplate
 from webapp.models.models import Model, ModelBuild, ModelVersion, Promotion
 from webapp.models.previews import PreparationPreview
@@ -27,6 +28,8 @@ __all__ = [
     "ControllerReport",
     "Dataset",
     "DatasetFile",
+    "Experiment",
+    "FeedbackEvent",
     "FinalistRun",
     "LeasedRun",
     "MappingTemplate",
