@@ -51,6 +51,7 @@ def _measure(chosen: argparse.Namespace, home: Path) -> None:
     with served.processes() as port:
         _wait(f"http://127.0.0.1:{port}{paths[0]}", headers)
         single = Load(port, paths, headers, CONNECTIONS, requests)
+        ranking_seconds = served.ranked()
         replace(single, requests=300).run()  # warm
         steady = replace(single, rate=RATE).run()
         print(f"at {RATE:g} requests/s: {steady}", flush=True)
@@ -74,6 +75,7 @@ def _measure(chosen: argparse.Namespace, home: Path) -> None:
     batch_seconds = served.rank_everybody(K)
     ratio = closed["per_second"] / naive["per_second"]
     figures |= {
+        "ranking_seconds": round(ranking_seconds, 1),
         "p50_ms": steady["p50_ms"],
         "p99_ms": steady["p99_ms"],
         "failed": steady["failed"] + closed["failed"] + together["failed"] + naive["failed"],

@@ -24,6 +24,8 @@ from gnn.bundle.members import pack
 from gnn.catalogue import preset_space
 from gnn.code import code_digest, library_versions
 from gnn.protocol import Protocol
+from serving import lists
+from serving.shelf import LOOK_EVERY
 from webapp.enums import BatchFormat, BatchState, Scope
 from webapp.models import Batch, ModelVersion
 from webapp.processes import commands_running, processes_running, procfile_commands, stack_environment
@@ -31,6 +33,8 @@ from webapp.services.batches import batch_ask, batch_compute
 from webapp.services.models import model_import, model_promote
 from webapp.services.tokens import token_create
 
+RANKING_SECONDS = 600.0
+"""Most that ranking may take."""
 PROMOTE_EVERY = 2.0
 """Seconds between two promotions."""
 
@@ -71,6 +75,18 @@ class Served:
         trees = [psutil.Process(process.pid) for process in self.running]
         times = [each.cpu_times() for tree in trees for each in (tree, *tree.children(recursive=True))]
         return float(sum(each.user + each.system for each in times))
+
+    def ranked(self) -> float:
+        """Wait until the lists of all users are ranked and taken up; gives the seconds that took, during which questions are answered."""
+        started = time.monotonic()
+        file = self.home / "models" / self.versions[0].digest / lists.FILE
+        while not file.exists():
+            if time.monotonic() - started > RANKING_SECONDS:
+                raise SystemExit(f"The lists of all users were not ranked within {RANKING_SECONDS:g} s.")
+            time.sleep(0.1)
+        seconds = time.monotonic() - started
+        time.sleep(2 * LOOK_EVERY)
+        return seconds
 
     def fold_in_ms(self, port: int, headers: dict[str, str], items: list[str], *, k: int, repeat: int) -> float:
         """Median milliseconds of a request for somebody new with these items, over HTTP."""

@@ -27,7 +27,7 @@ _START_SECONDS = 60
 
 
 def upload_measured(path: Path, home: Path) -> dict[str, Any]:
-    """Upload ``path`` to gunicorn as Procfile starts it, on the database of this process; Django is set up.
+    """Upload ``path`` to the web server as Procfile starts it, on the database of this process; Django is set up.
 
     Gives the seconds until the file is stored and examined, and the peak memory of the web process, all its processes together.
     """

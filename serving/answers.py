@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from pydantic_core import to_json
 
 from gnn.bundle.recommend import best
+from serving.lists import DEPTH
 from serving.neighbours import nearest_items
 from serving.selection import Filters, Refused, chosen, known_items
 from serving.served import Served
@@ -37,8 +38,10 @@ NOTHING_LEFT = "The filters leave no item to recommend."
 SEEN_EVERYTHING = "The user has every item that could be recommended."
 
 
-async def answer(shelf: Mapping[str, Served], question: Question) -> Answer:
+def answer(shelf: Mapping[str, Served], question: Question) -> Answer | Coroutine[None, None, Answer]:
     """Answer a question: its ``kind``, the ``model``, and what the kind needs (``webapp.api.recommend`` says what).
+
+    One about several users is answered in steps, between which others get their turn.
 
     Args:
         shelf: name of a model -> its version that is served; one version answers a question to its end.
@@ -49,30 +52,62 @@ async def answer(shelf: Mapping[str, Served], question: Question) -> Answer:
     etag = _etag(served, question)
     if etag in question["known"]:
         return Answer(304, etag, "")
+    if question["kind"] == "users":
+        return _in_steps(served, question)
     try:
-        found = await _users(served, question) if question["kind"] == "users" else KINDS[question["kind"]](served, question)
+        found = KINDS[question["kind"]](served, question)
     except Refused as refusal:
         return Answer(refusal.status, "", str(refusal))
-    body = {"model": served.name, "version": served.number} | found
-    return Answer(200, etag, "", to_json(body))
+    return _said(served, etag, found)
+
+
+async def _in_steps(served: Served, question: Question) -> Answer:
+    try:
+        found = await _users(served, question)
+    except Refused as refusal:
+        return Answer(refusal.status, "", str(refusal))
+    return _said(served, "", found)
+
+
+def _said(served: Served, etag: str, found: dict[str, Any]) -> Answer:
+    return Answer(200, etag, "", to_json({"model": served.name, "version": served.number} | found))
 
 
 async def _users(served: Served, question: Question) -> dict[str, Any]:
     filters, users, lists = _filters(served, question), question["users"], []
     for start in range(0, len(users), USERS_AT_ONCE):
         some = users[start : start + USERS_AT_ONCE]
-        codes = [code for user in some if (code := served.model.user_codes.get(user)) is not None]
+        made = {user: listed for user in some if (listed := _listed(served, question, user)) is not None}
+        rest = [user for user in dict.fromkeys(some) if user not in made]
+        codes = [code for user in rest if (code := served.model.user_codes.get(user)) is not None]
         rows = iter(served.users[codes] @ served.items.T)
-        for user in some:
-            lists.append(_list_of(served, question, filters, user, next(rows) if user in served.model.user_codes else None))
+        for user in rest:
+            made[user] = _list_of(served, question, filters, user, next(rows) if user in served.model.user_codes else None)
+        lists += [made[user] for user in some]
         await asyncio.sleep(0)  # questions about one user need not wait for all of these
     return {"lists": lists} | _ignored(filters.ignored)
 
 
 def _user(served: Served, question: Question) -> dict[str, Any]:
+    if (listed := _listed(served, question, question["user"])) is not None:
+        return listed
     filters, code = _filters(served, question), served.model.user_codes.get(question["user"])
     scores = None if code is None else served.items @ served.users[code]
     return _list_of(served, question, filters, question["user"], scores) | _ignored(filters.ignored)
+
+
+def _listed(served: Served, question: Question, user: str) -> dict[str, Any] | None:
+    """What was ranked beforehand for a user; None for who is not known, has a list too short, or where the question asks for more."""
+    code = served.model.user_codes.get(user)
+    plain = question["exclude_seen"] and not question["explain"] and question["mmr_lambda"] is None
+    unfiltered = question["allow"] is None and not question["deny"] and not question["where"]
+    if served.lists is None or code is None or question["k"] > DEPTH or not (plain and unfiltered):
+        return None
+    best_of_user = served.lists[code, : question["k"]].tolist()
+    if best_of_user[-1][0] < 0:
+        return None
+    items = [_called(served, item) | {"score": score} for item, score in best_of_user]
+    return {"user": user, "source": "model", "items": items, "empty": ""}
 
 
 def _list_of(served: Served, question: Question, filters: Filters, user: str, scores: Array | None) -> dict[str, Any]:

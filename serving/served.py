@@ -14,13 +14,15 @@ from serving.attributes import ItemAttributes
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Served:
     name: str
     number: int
     digest: str
     model: Model
     attributes: ItemAttributes
+    lists: Array | None = None
+    """Of ``serving.lists``; None until they are ranked."""
 
     @cached_property
     def users(self) -> Array:

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+from collections.abc import Coroutine
 from pathlib import Path
 
 from serving.answers import answer
@@ -50,22 +51,41 @@ class Connection(asyncio.Protocol):
                 return
             content = bytes(self._arrived[LENGTH.size : end])
             del self._arrived[:end]
-            task = asyncio.get_running_loop().create_task(self._answer(content))
-            self.working.add(task)
-            task.add_done_callback(self.working.discard)
+            self._take(content)
 
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
 
-    async def _answer(self, content: bytes) -> None:
+    def _take(self, content: bytes) -> None:
+        """Answer at once; what takes long goes on beside other questions."""
         try:
-            said = await answer(self._shelf, json.loads(content))
+            said = answer(self._shelf, json.loads(content))
         except Exception:
-            logger.exception("A question could not be answered.")
-            said = Answer(500, "", "An unexpected error occurred; the log of the scoring process has it.")
+            self._say(_failure())
+        else:
+            if isinstance(said, Answer):
+                self._say(said)
+            else:
+                task = asyncio.get_running_loop().create_task(self._later(said))
+                self.working.add(task)
+                task.add_done_callback(self.working.discard)
+
+    async def _later(self, coming: Coroutine[None, None, Answer]) -> None:
+        try:
+            said = await coming
+        except Exception:
+            said = _failure()
+        self._say(said)
+
+    def _say(self, said: Answer) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(said.packed())
+
+
+def _failure() -> Answer:
+    logger.exception("A question could not be answered.")
+    return Answer(500, "", "An unexpected error occurred; the log of the scoring process has it.")
 
 
 async def serve(address: str | tuple[str, int], cache: Path) -> None:

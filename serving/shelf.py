@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from pathlib import Path
 
 from django.db import Error as DatabaseError
 from django.db import close_old_connections
 
 from gnn.errors import BundleError, DataError
+from serving import lists
 from serving.attributes import ItemAttributes
 from serving.served import Served
 from webapp.enums import DatasetState, FileKind
@@ -35,12 +37,19 @@ class Shelf(dict[str, Served]):
         super().__init__()
         self._cache = cache
         self._broken: dict[str, str] = {}
+        self._ranking: asyncio.subprocess.Process | None = None
+        self._unranked: set[str] = set()
 
     async def keep_up(self) -> None:
         """Follow promotions until cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_EVERY)
-            await self.look()
+        try:
+            while True:
+                await self.rank()
+                await asyncio.sleep(LOOK_EVERY)
+                await self.look()
+        finally:
+            if self._ranking is not None and self._ranking.returncode is None:
+                self._ranking.terminate()
 
     async def look(self) -> None:
         """Load what was promoted and drop what no longer is; what cannot be loaded leaves the version before it served."""
@@ -50,6 +59,21 @@ class Shelf(dict[str, Served]):
         for served in loaded:
             self[served.name] = served
             logger.info("Version %d of %s is served.", served.number, served.name)
+
+    async def rank(self) -> None:
+        """Take up the lists that are ranked, and have the next ones ranked by a process of its own, one at a time."""
+        waiting = [served for served in self.values() if served.lists is None and lists.worthwhile(served.model)]
+        for served in waiting:
+            served.lists = lists.opened(self._folder(served.digest), served.model)
+        if self._ranking is not None and self._ranking.returncode is None:
+            return
+        if (missing := next((each for each in waiting if each.lists is None and each.digest not in self._unranked), None)) is not None:
+            self._unranked.add(missing.digest)  # what fails once is not tried again: answers only take longer
+            command = (sys.executable, "-m", "serving.lists", str(self._folder(missing.digest)))
+            self._ranking = await asyncio.create_subprocess_exec(*command)
+
+    def _folder(self, digest: str) -> Path:
+        return self._cache / digest
 
     def changes(self) -> tuple[set[str], list[Served]]:
         """Names that are no longer served, and the versions that now are."""

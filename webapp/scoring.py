@@ -20,6 +20,7 @@ from django.conf import settings
 
 LENGTH = struct.Struct("!I")
 MAX_QUESTION = 32 * 2**20
+RECEIVED_AT_ONCE = 2**16
 SECONDS = 10.0
 """How long an answer may take; the longest list of users takes less than a second."""
 
@@ -95,8 +96,7 @@ def _asked(connection: socket.socket, content: bytes, seconds: float) -> Answer:
     try:
         connection.settimeout(seconds)
         connection.sendall(LENGTH.pack(len(content)) + content)
-        (length,) = LENGTH.unpack(_received(connection, LENGTH.size))
-        head, _, body = _received(connection, length).partition(b"\n")
+        head, _, body = _received(connection).partition(b"\n")
     except BaseException:  # an answer that comes later must not be taken for the next one
         connection.close()
         raise
@@ -111,11 +111,15 @@ def _close_idle() -> None:
             _idle.pop().close()
 
 
-def _received(connection: socket.socket, length: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < length:
-        part = connection.recv(length - len(parts))
+def _received(connection: socket.socket) -> bytes:
+    """The content of a message, most of which arrive as a whole."""
+    arrived = bytearray()
+    end = LENGTH.size
+    while len(arrived) < end:
+        part = connection.recv(max(RECEIVED_AT_ONCE, end - len(arrived)))
         if not part:
             raise ConnectionResetError("The scoring process closed the connection.")
-        parts += part
-    return bytes(parts)
+        arrived += part
+        if len(arrived) >= LENGTH.size:
+            end = LENGTH.size + LENGTH.unpack_from(arrived)[0]
+    return bytes(arrived[LENGTH.size :])

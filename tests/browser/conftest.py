@@ -1,4 +1,4 @@
-"""A real browser on the real stack: gunicorn, workers and beat on the test database."""
+"""A real browser on the real stack: web server, workers and beat on the test database."""
 
 from __future__ import annotations
 

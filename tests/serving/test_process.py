@@ -6,15 +6,20 @@ import json
 import signal
 import socket
 import threading
+import time
 from pathlib import Path
 from subprocess import Popen
 
+import numpy as np
 import pytest
 from django.conf import settings
 
+from serving import lists
+from serving.shelf import LOOK_EVERY
 from tests.serving.conftest import is_up, question
 from tests.waiting import wait_for
 from tests.webapp.test_model_services import bundle_file
+from webapp.embedded import home_folder
 from webapp.models import ModelVersion
 from webapp.processes import processes_running
 from webapp.scoring import LENGTH, MAX_QUESTION, ScoringDown, scoring_address
@@ -57,6 +62,18 @@ def test_promotions_are_followed_without_a_failed_answer(scoring: Popen[bytes]) 
         asker.join()
     assert failed == []
     assert {json.loads(answer.body)["version"] for answer in answered} == {1, 2, 3}
+
+
+def test_lists_are_ranked_in_the_background_and_change_no_answer(scoring: Popen[bytes]) -> None:
+    version = model_import(owner=None, file=bundle_file())
+    model_promote(owner=None, version_id=version.pk)
+    wait_until_served(1)
+    before = question("films", k=1)
+    wait_for((home_folder() / "models" / version.digest / lists.FILE).is_file, what="the lists to be ranked")
+    changed = np.load(home_folder() / "models" / version.digest / lists.FILE)
+    assert changed["code"][0].tolist()[:5] == [int(item["item"][1:]) for item in json.loads(question("films", k=4).body)["items"]] + [-1]
+    time.sleep(2 * LOOK_EVERY)
+    assert question("films", k=1) == before
 
 
 def test_a_version_that_cannot_be_opened_leaves_the_one_before(scoring: Popen[bytes]) -> None:

@@ -52,9 +52,11 @@ def make_served(seed: int = 0, *, number: int = 1, item_bias: bool = False, attr
 
 
 def asked(served: Served, kind: str, **question: Any) -> Answer:
-    asked = answer({served.name: served}, {"kind": kind, "model": "films"} | DEFAULTS | question)
+    said = answer({served.name: served}, {"kind": kind, "model": "films"} | DEFAULTS | question)
+    if isinstance(said, Answer):
+        return said
     with ThreadPoolExecutor(1) as thread:  # this one may have the loop of a browser's tests
-        return thread.submit(asyncio.run, asked).result()
+        return thread.submit(asyncio.run, said).result()
 
 
 def told(served: Served, kind: str, **question: Any) -> dict[str, Any]:
