@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import plotly.graph_objects as go
+from django.utils.translation import gettext as _
 
 from webapp.charts.figures import BLUE, GREEN, GREY, ORANGE, PINK, SKY, VERMILLION, figure_json
 from webapp.enums import ArmName
 from webapp.selectors.searches import BaselineState, metric_label
-from webapp.selectors.searches_live import CurvePoint
+from webapp.selectors.searches_live import MEAN_OF, CurvePoint
 
 MAX_POINTS = 2000
 
@@ -43,10 +44,12 @@ class Series:
 
 @dataclass(frozen=True)
 class ArmCurve:
-    """The scores of one arm, and its best so far."""
+    """The scores of one arm, its best so far and its moving mean."""
 
     scored: Series = field(default_factory=Series)
     best: Series = field(default_factory=Series)
+    mean: Series = field(default_factory=Series)
+    """Of the last scores."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class RewardCurve:
             columns[f"scored:{arm}"] = curve.scored.to_json()
             if arm in BEST_LINES:
                 columns[f"best:{arm}"] = curve.best.to_json()
+                columns[f"mean:{arm}"] = curve.mean.to_json()
         return columns
 
 
@@ -79,6 +83,8 @@ def reward_curve(points: Sequence[CurvePoint], *, best: Mapping[str, float] | No
         curve.scored.add(point.order, point.reward, point.number)
         reached[point.arm] = max(reached.get(point.arm, point.reward), point.reward)
         curve.best.add(point.order, reached[point.arm], point.number)
+        if point.mean is not None:
+            curve.mean.add(point.order, point.mean, point.number)
     return RewardCurve(arms, failed)
 
 
@@ -131,17 +137,23 @@ def arm_traces(arms: Mapping[str, ArmCurve], *, label: str) -> list[dict[str, An
         marks = go.Scatter(
             **arms[arm].scored.to_json(), mode="markers", name=str(arm.label), meta=f"scored:{arm}", legendgroup=arm,
             marker={"color": colour, "symbol": symbol, "size": size, "opacity": 0.75},
-            hovertemplate=f"Trial %{{customdata[0]}}<br>{arm.label}<br>{label} %{{y:.4f}}<extra></extra>",
+            hovertemplate=_("Trial %(number)s") % {"number": "%{customdata[0]}"} + f"<br>{arm.label}<br>{label} %{{y:.4f}}<extra></extra>",
         )  # fmt: skip
         traces.append(marks.to_plotly_json())
         if arm in BEST_LINES:
             line = go.Scatter(
-                **arms[arm].best.to_json(), mode="lines", name=f"{arm.label}, best so far", meta=f"best:{arm}",
+                **arms[arm].best.to_json(), mode="lines", name=_("%(arm)s, best so far") % {"arm": arm.label}, meta=f"best:{arm}",
                 # One entry of the legend shows and hides both: a phone has no room for more.
                 legendgroup=arm, showlegend=False, line={"color": colour, "width": 2, "shape": "hv"},
-                hovertemplate=f"{arm.label}, best so far %{{y:.4f}}<extra></extra>",
+                hovertemplate=_("%(arm)s, best so far") % {"arm": arm.label} + " %{y:.4f}<extra></extra>",
             )  # fmt: skip
             traces.append(line.to_plotly_json())
+            mean = go.Scatter(
+                **arms[arm].mean.to_json(), mode="lines", name=_("%(arm)s, moving mean") % {"arm": arm.label}, meta=f"mean:{arm}",
+                legendgroup=arm, showlegend=False, line={"color": colour, "width": 1.5, "dash": "dot"},
+                hovertemplate=f"{arm.label}, " + _("mean of the last %(count)s") % {"count": MEAN_OF} + " %{y:.4f}<extra></extra>",
+            )  # fmt: skip
+            traces.append(mean.to_plotly_json())
     return traces
 
 
@@ -158,21 +170,23 @@ def reward_figure(curve: RewardCurve, baselines: Sequence[BaselineState], *, obj
     label = metric_label(objective)
     ends = [series.x[-1] for series in (curve.failed, *(arm.scored for arm in curve.arms.values())) if series.x]
     until = max([planned, *ends])
-    figure = go.Figure()
-    for trace in arm_traces(curve.arms, label=label):
-        figure.add_trace(trace)
+    figure = go.Figure(arm_traces(dict.fromkeys(curve.arms, ArmCurve()), label=label))
     figure.add_scatter(
-        **curve.failed.to_json(), mode="markers", name="Failed", meta="failed", yaxis="y2",
+        **Series().to_json(), mode="markers", name=_("Failed"), meta="failed", yaxis="y2",
         marker={"color": VERMILLION, "symbol": "x", "size": 8},
-        hovertemplate="Trial %{customdata[0]} has no score: %{customdata[1]}<extra></extra>",
+        hovertemplate=_("Trial %(number)s has no score") % {"number": "%{customdata[0]}"} + "<br>%{customdata[1]}<extra></extra>",
     )  # fmt: skip
-    for trace in baseline_traces(baselines, until=until):
-        figure.add_trace(trace)
+    figure.add_traces(baseline_traces(baselines, until=until))
     figure.update_layout(
-        xaxis={"title": {"text": "Trials, in the order they ended"}, "range": [0, until + max(1, until * 0.02)]},
-        yaxis={"title": {"text": f"Validation {label}"}},
+        xaxis={"title": {"text": _("Trials, in the order they ended")}, "range": [0, until + max(1, until * 0.02)]},
+        yaxis={"title": {"text": _("Validation %(metric)s") % {"metric": label}}},
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
         # Keeps the reader's zoom while points are appended.
         uirevision="reward",
     )
-    return figure_json(figure)
+    document = figure_json(figure)
+    # Thousands of points are put in last: Plotly checks every value, several times, which takes longer than all else on the page.
+    columns = curve.to_json()
+    for trace in document["data"]:
+        trace |= columns.get(trace["meta"], {})
+    return document
