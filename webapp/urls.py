@@ -5,11 +5,15 @@ from django.urls import include, path, re_path
 
 from webapp.views import (
     accounts,
+    activity,
+    annotations,
     compare,
+    dataset_export,
     dataset_files,
     dataset_mapping,
     dataset_removal,
     datasets,
+    find,
     health,
     home,
     kept,
@@ -27,10 +31,13 @@ from webapp.views import (
     searches,
     spaces,
     tokens,
+    trial_parts,
     trials,
     uploads,
     workers,
 )
+
+ANNOTATED = "(?P<kind>dataset|space|search|model)/(?P<subject_id>[0-9]{1,18})"
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -51,6 +58,7 @@ urlpatterns = [
     path("datasets/<int:dataset_id>/mapping/", dataset_mapping.mapping, name="dataset_mapping"),
     path("datasets/<int:dataset_id>/preview/", dataset_mapping.preparation_preview, name="preparation_preview"),
     path("datasets/<int:dataset_id>/rejects.csv", datasets.rejects, name="dataset_rejects"),
+    path("datasets/<int:dataset_id>/interactions.parquet", dataset_export.dataset_interactions, name="dataset_interactions"),
     path("datasets/<int:dataset_id>/version/", dataset_files.version_new, name="dataset_version_new"),
     path("datasets/<int:dataset_id>/files/new/", dataset_files.file_new, name="dataset_file_new"),
     path("datasets/<int:dataset_id>/files/<int:file_id>/", dataset_files.file_mapping, name="dataset_file"),
@@ -96,6 +104,11 @@ urlpatterns = [
     path("searches/<int:search_id>/trials.json", search_trials.search_trials_json, name="search_trials_json"),
     path("searches/<int:search_id>/trials/<int:number>/", trials.trial_page, name="trial"),
     path("searches/<int:search_id>/trials/<int:number>/facts/", trials.trial_facts, name="trial_facts"),
+    path("searches/<int:search_id>/trials/<int:number>/architecture.json", trials.trial_architecture, name="trial_architecture"),
+    path("searches/<int:search_id>/trials/<int:number>/slices/", trial_parts.trial_slices, name="trial_slices"),
+    path("searches/<int:search_id>/trials/<int:number>/samples/", trial_parts.trial_samples, name="trial_samples"),
+    path("searches/<int:search_id>/trials/<int:number>/ablations/", trial_parts.trial_ablations, name="trial_ablations"),
+    path("searches/<int:search_id>/trials/<int:number>/vary/", trial_parts.trial_vary, name="trial_vary"),
     path("searches/<int:search_id>/trials/<int:number>/live/", trials.trial_live, name="trial_live"),
     path("searches/<int:search_id>/extend/", search_changes.search_more, name="search_extend"),
     path("searches/<int:search_id>/enqueue/", search_changes.search_by_hand, name="search_enqueue"),
@@ -113,6 +126,11 @@ urlpatterns = [
     path("models/<slug:name>/<int:number>/batches/<int:batch_id>/", model_batches.batch_download, name="model_batch_download"),
     path("models/<slug:name>/<int:number>/promote/", models.version_promote, name="model_promote"),
     path("models/<slug:name>/<int:number>/archive/", models.version_archive, name="model_archive"),
+    re_path(rf"^annotations/{ANNOTATED}/note/$", annotations.note, name="annotation_note"),
+    re_path(rf"^annotations/{ANNOTATED}/tags/$", annotations.tags, name="annotation_tags"),
+    re_path(rf"^annotations/{ANNOTATED}/(?P<action>archive|unarchive)/$", annotations.archive, name="annotation_archive"),
+    path("activity/", activity.activity, name="activity"),
+    path("find/", find.find, name="find"),
     path("workers/", workers.worker_list, name="workers"),
     path("workers/live/", workers.worker_live, name="worker_live"),
     re_path(r"^workers/(?P<worker_id>[0-9]{1,18})/(?P<action>drain|undrain)/$", workers.worker_action, name="worker_action"),

@@ -126,7 +126,7 @@ def test_a_trial_takes_a_constant_number_of_queries(signed_in: Client, django_as
     trial = make_trials(make_search(), [0.3])[0]
     make_curve(trial, [0.1] * 200)
     signed_in.get("/")
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         page(signed_in, trial)
     with django_assert_num_queries(4):
         signed_in.get(reverse("trial_live", args=[trial.search_id, 1]), {"after": 1})

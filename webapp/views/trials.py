@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,17 +15,20 @@ from webapp.charts.architectures import draw_architecture
 from webapp.charts.trials import epoch_series, loss_figure, metrics_figure, thin
 from webapp.enums import RunState, SearchState
 from webapp.models import Trial
+from webapp.selectors.reproduce import reproduction
 from webapp.selectors.rounds import plan_of
 from webapp.selectors.searches import MAIN_METRICS, METRIC_LABELS
+from webapp.selectors.trial_events import trial_events
 from webapp.selectors.trials import decision_rows, trial_curve, trial_latest, trial_test_scores
 from webapp.templatetags.display import duration, score
 
 LIVE_MS = 1500
+LONGEST_MESSAGE = 4000
 
 
 @require_safe
 def trial_page(request: HttpRequest, search_id: int, number: int) -> HttpResponse:
-    trial = _trial(search_id, number)
+    trial = trial_of(search_id, number)
     protocol = Protocol.from_json(trial.search.protocol)
     epochs = trial_curve(trial)
     series = epoch_series(thin(epochs), _metrics(protocol))
@@ -35,15 +39,25 @@ def trial_page(request: HttpRequest, search_id: int, number: int) -> HttpRespons
         "cursor": epochs[-1].epoch if epochs else 0,
         "retry_ms": _retry_ms(trial),
         "version": _version(trial),
+        "reproduction": reproduction(trial),
         **_facts_context(trial, protocol),
     }
     return render(request, "trials/detail.html", context)
 
 
 @require_safe
+def trial_architecture(request: HttpRequest, search_id: int, number: int) -> JsonResponse:
+    """The choices of the architecture as a file, as ``python -m gnn fit --arch`` takes it."""
+    trial = trial_of(search_id, number)
+    response = JsonResponse(dict(sorted(trial.architecture.items())), json_dumps_params={"indent": 2})
+    response["Content-Disposition"] = f'attachment; filename="search-{search_id}-trial-{number}.json"'
+    return response
+
+
+@require_safe
 def trial_facts(request: HttpRequest, search_id: int, number: int) -> HttpResponse:
     """State, scores and decisions as a fragment."""
-    trial = _trial(search_id, number)
+    trial = trial_of(search_id, number)
     return render(request, "trials/facts.html", _facts_context(trial, Protocol.from_json(trial.search.protocol)))
 
 
@@ -53,7 +67,7 @@ def trial_live(request: HttpRequest, search_id: int, number: int) -> JsonRespons
     after = request.GET.get("after", "0")
     if not after.isascii() or not after.isdecimal() or len(after) > 9:
         return JsonResponse({"error": f"'after' must be a whole number, but is {after[:40]!r}."}, status=400)
-    trial = _trial(search_id, number)
+    trial = trial_of(search_id, number)
     protocol = Protocol.from_json(trial.search.protocol)
     epochs = trial_curve(trial, after=int(after))
     newest = epochs[-1].scores.get(protocol.objective) if epochs else None
@@ -67,7 +81,8 @@ def trial_live(request: HttpRequest, search_id: int, number: int) -> JsonRespons
     return JsonResponse(answer)
 
 
-def _trial(search_id: int, number: int) -> Trial:
+def trial_of(search_id: int, number: int) -> Trial:
+    """The trial with its search and dataset, or 404."""
     trials = Trial.objects.select_related("search__dataset", "same_as", "inherited_from").defer("behaviour")
     return get_object_or_404(trials, search=search_id, number=number)
 
@@ -90,6 +105,7 @@ def _facts_context(trial: Trial, protocol: Protocol) -> dict[str, Any]:
     architecture = Architecture.of(trial.architecture)
     runs, tested = trial_test_scores(trial)
     rungs = plan_of(trial.search).rungs
+    message, _, failing_line = trial.message[:LONGEST_MESSAGE].partition("\n")
     return {
         "trial": trial,
         "search": trial.search,
@@ -103,6 +119,10 @@ def _facts_context(trial: Trial, protocol: Protocol) -> dict[str, Any]:
         "latest": trial_latest(trial, protocol.objective),
         "finalist_runs": runs,
         "tested_seeds": sum(run.state == RunState.COMPLETED for run in runs),
+        "events": trial_events(trial),
+        "message": message,
+        "failing_line": failing_line,
+        "architecture_json": json.dumps(dict(sorted(trial.architecture.items())), indent=2),
         "description": describe(architecture),
         "decisions": decision_rows(architecture),
         "drawing": draw_architecture(architecture),
