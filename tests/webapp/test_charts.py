@@ -155,11 +155,32 @@ def test_an_architecture_is_drawn_from_embeddings_to_score() -> None:
         ("GCN", "layer 1, ReLU"),
         ("LightGCN", "layer 2"),
         ("Mean", "combination"),
-        ("Score", "user · item"),
+        ("Score", "cosine, trained by softmax"),
     ]
     assert len(drawing.arrows) == 4
     assert len(drawing.skips) == 2  # the embeddings and layer 1; layer 2 comes straight down
     assert all(box.y >= 0 and box.y + drawing.box_height <= drawing.height for box in drawing.boxes)
+
+
+def test_what_a_layer_does_and_adds_is_drawn_and_said() -> None:
+    drawing = draw_architecture(
+        Architecture.of(
+            {
+                "layers": 2, "operator.1": "gat", "heads.1": 4, "normalisation.1": "layer", "skip.1": "initial", "operator.2": "sage",
+                "skip.2": "residual", "combination": "last", "loss": "bpr",
+            }
+        ),
+        name="one",
+    )  # fmt: skip
+    assert [(box.title, box.note) for box in drawing.boxes[1:]] == [
+        ("GAT ×4", "layer 1, layer norm"),
+        ("GraphSAGE", "layer 2"),
+        ("Last layer", "combination"),
+        ("Score", "dot product, trained by BPR"),
+    ]
+    assert len(drawing.skips) == 2  # both skip connections, on the left, within the picture
+    assert all(0 < int(path.split(" H")[1].split(" ")[0]) < drawing.left for path in drawing.skips)
+    assert "Layer 2 adds a skip connection from the layer before" in drawing.words
 
 
 def test_the_last_layer_alone_has_no_lines_around_it() -> None:
