@@ -55,6 +55,8 @@ class Trial(LeasedRun):
             # The workers page asks what each worker does and did lately, over all searches.
             models.Index(fields=["worker"], condition=models.Q(state=RunState.RUNNING), name="trial_running"),
             models.Index(fields=["finished_at"], name="trial_finished"),
+            # A key is looked up by its first characters.
+            models.Index(fields=["key"], opclasses=["varchar_pattern_ops"], name="trial_key_prefix"),
             # Whoever frees a blob asks for who else has it; few rows have one.
             models.Index(fields=["checkpoint_blob"], condition=~models.Q(checkpoint_blob=""), name="trial_checkpoint"),
             models.Index(fields=["embeddings_blob"], condition=~models.Q(embeddings_blob=""), name="trial_embeddings"),
