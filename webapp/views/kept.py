@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.csrf import csrf_failure as csrf_failure_page
 
@@ -68,6 +69,7 @@ def form_kept(request: HttpRequest) -> QueryDict | None:
     return QueryDict(kept["content"])
 
 
+@method_decorator(login_not_required, name="dispatch")
 class SignIn(LoginView):
     """The login page, which hands on the content of a form that it interrupts."""
 
