@@ -47,6 +47,18 @@ window.gettext ??= (text) => text;
     });
   });
 
+  // "/" goes to the search box, as on most sites, unless something is being typed.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+    const box = document.getElementById("find");
+    if (!box || event.target.closest("input, textarea, select, [contenteditable]")) return;
+    const menu = box.closest(".navbar-collapse");
+    if (menu && box.offsetParent === null) bootstrap.Collapse.getOrCreateInstance(menu).show();
+    event.preventDefault();
+    box.focus();
+    box.select();
+  });
+
   // <select data-submit> sends its form as soon as the choice changes.
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();

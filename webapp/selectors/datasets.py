@@ -9,6 +9,7 @@ from django.db.models import Count, F, QuerySet
 from gnn.interactions import Interactions
 from webapp.enums import DatasetState
 from webapp.models import Dataset
+from webapp.selectors.annotations import annotated
 
 PAGE_LENGTH = 25
 
@@ -28,9 +29,9 @@ def datasets_ready() -> QuerySet[Dataset]:
     return Dataset.objects.filter(state=DatasetState.READY, archived_at=None).order_by("-id")
 
 
-def datasets_page(*, text: str = "", page: Any = 1) -> Page[Any]:
+def datasets_page(*, text: str = "", page: Any = 1, tag: str = "", archived: bool = False) -> Page[Any]:
     """A page of ``datasets_listed``; any ``page`` asked for gives an existing one."""
-    return Paginator(datasets_listed(text=text), PAGE_LENGTH).get_page(page)
+    return Paginator(annotated(datasets_listed(text=text), tag=tag, archived=archived), PAGE_LENGTH).get_page(page)
 
 
 def dataset_interactions(dataset: Dataset) -> Interactions:

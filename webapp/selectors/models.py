@@ -22,6 +22,7 @@ from gnn.errors import BundleTampered
 from gnn.significance import compare
 from webapp.enums import ModelState, RunState
 from webapp.models import Baseline, FinalistRun, Model, ModelBuild, ModelVersion, Promotion, Search, Trial
+from webapp.selectors.annotations import annotated
 from webapp.selectors.searches import BASELINE_LABELS, mean_and_sd, objective_of
 from webapp.selectors.tested import tested_finalists
 
@@ -123,9 +124,9 @@ def models_listed(*, text: str = "") -> QuerySet[Any]:
     return models
 
 
-def models_page(*, text: str = "", page: int | str = 1) -> Page[Any]:
+def models_page(*, text: str = "", page: int | str = 1, tag: str = "", archived: bool = False) -> Page[Any]:
     """A page of ``models_listed``; any ``page`` asked for gives an existing one."""
-    return Paginator(models_listed(text=text), PAGE_LENGTH).get_page(page)
+    return Paginator(annotated(models_listed(text=text), tag=tag, archived=archived), PAGE_LENGTH).get_page(page)
 
 
 def model_rows(models: Sequence[Any]) -> list[ModelRow]:

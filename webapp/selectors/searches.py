@@ -16,6 +16,7 @@ from gnn.protocol import Protocol
 from gnn.space import Architecture
 from webapp.enums import ArmName, RunState, SearchState
 from webapp.models import Baseline, FinalistRun, Search, Trial
+from webapp.selectors.annotations import annotated
 
 LEADERBOARD_TRIALS = 50
 
@@ -243,14 +244,16 @@ def searches_listed(*, text: str = "", state: str = "") -> QuerySet[Search]:
     return searches.order_by("-id")
 
 
-def searches_page(*, text: str = "", state: str = "", page: int | str = 1, size: int = 25) -> Page[Search]:
+def searches_page(
+    *, text: str = "", state: str = "", page: int | str = 1, size: int = 25, tag: str = "", archived: bool = False
+) -> Page[Search]:
     """A page of ``searches_listed``; a page number out of range gives the nearest page."""
-    return Paginator(searches_listed(text=text, state=state), size).get_page(page)
+    return Paginator(annotated(searches_listed(text=text, state=state), tag=tag, archived=archived), size).get_page(page)
 
 
-def search_counts() -> dict[str, int]:
+def search_counts(*, tag: str = "", archived: bool = False) -> dict[str, int]:
     """State -> number of searches in it."""
-    return dict(Search.objects.values_list("state").annotate(Count("id")).order_by())
+    return dict(annotated(Search.objects.all(), tag=tag, archived=archived).values_list("state").annotate(Count("id")).order_by())
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from django.db.models import Count, QuerySet
 
 from gnn.space import SearchSpace
 from webapp.models import Space, SpaceVersion
+from webapp.selectors.annotations import annotated
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ def spaces_listed(*, text: str = "") -> QuerySet[Space]:
     return spaces.filter(name__icontains=text) if text else spaces
 
 
-def spaces_page(*, text: str = "", page: int | str = 1, size: int = 25) -> Page[Space]:
-    return Paginator(spaces_listed(text=text), size).get_page(page)
+def spaces_page(*, text: str = "", page: int | str = 1, size: int = 25, tag: str = "", archived: bool = False) -> Page[Space]:
+    return Paginator(annotated(spaces_listed(text=text), tag=tag, archived=archived), size).get_page(page)
 
 
 def space_rows(spaces: Iterable[Space]) -> list[SpaceRow]:

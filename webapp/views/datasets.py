@@ -21,14 +21,16 @@ from webapp.selectors.profile_changes import profile_changes
 from webapp.selectors.uploads import uploads_unfinished
 from webapp.services.datasets import dataset_upload
 from webapp.uploads import too_large
+from webapp.views.listing import list_filter
 from webapp.views.paging import page_numbers, search_text
 
 
 @require_safe
 def dataset_list(request: HttpRequest) -> HttpResponse:
     text = search_text(request)
-    page = datasets_page(text=text, page=request.GET.get("page", 1))
-    return render(request, "datasets/list.html", {"page": page, "q": text, "page_numbers": page_numbers(page)})
+    narrowed = list_filter(request, Dataset)
+    page = datasets_page(text=text, page=request.GET.get("page", 1), tag=narrowed.tag, archived=narrowed.archived)
+    return render(request, "datasets/list.html", {"page": page, "q": text, "page_numbers": page_numbers(page), "filter": narrowed})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -13,11 +13,12 @@ from django.views.decorators.http import require_http_methods
 
 from gnn.errors import BundleError
 from webapp.forms.models import BundleForm
-from webapp.models import ModelVersion
+from webapp.models import Model, ModelVersion
 from webapp.selectors.models import model_rows, models_page
 from webapp.services.errors import Conflict
 from webapp.services.models import model_import
 from webapp.uploads import too_large
+from webapp.views.listing import list_filter
 from webapp.views.paging import page_numbers, search_text
 
 
@@ -39,8 +40,15 @@ def model_list(request: HttpRequest) -> HttpResponse:
             )
             return redirect("model_version", name, version.number)
     text = search_text(request)
-    page = models_page(text=text, page=request.GET.get("page", 1))
-    context: dict[str, Any] = {"page": page, "rows": model_rows(list(page)), "page_numbers": page_numbers(page), "q": text}
+    narrowed = list_filter(request, Model)
+    page = models_page(text=text, page=request.GET.get("page", 1), tag=narrowed.tag, archived=narrowed.archived)
+    context: dict[str, Any] = {
+        "page": page,
+        "rows": model_rows(list(page)),
+        "page_numbers": page_numbers(page),
+        "q": text,
+        "filter": narrowed,
+    }
     return render(request, "models/list.html", context | {"form": form, "limit_mb": settings.RECSMITH_UPLOAD_LIMIT_MB}, status=status)
 
 

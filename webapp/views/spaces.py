@@ -22,6 +22,7 @@ from webapp.selectors.spaces import space_rows, space_version, spaces_page, vers
 from webapp.services.errors import Conflict
 from webapp.services.spaces import space_create, space_delete, space_update
 from webapp.views.kept import form_kept, keeps_form
+from webapp.views.listing import list_filter
 from webapp.views.paging import page_numbers, search_text
 
 VERSIONS_SHOWN = 50
@@ -30,8 +31,16 @@ VERSIONS_SHOWN = 50
 @require_safe
 def space_list(request: HttpRequest) -> HttpResponse:
     text = search_text(request)
-    page = spaces_page(text=text, page=request.GET.get("page", 1))
-    context = {"page": page, "rows": space_rows(page), "q": text, "presets": presets(), "page_numbers": page_numbers(page)}
+    narrowed = list_filter(request, Space)
+    page = spaces_page(text=text, page=request.GET.get("page", 1), tag=narrowed.tag, archived=narrowed.archived)
+    context = {
+        "page": page,
+        "rows": space_rows(page),
+        "q": text,
+        "presets": presets(),
+        "filter": narrowed,
+        "page_numbers": page_numbers(page),
+    }
     return render(request, "spaces/list.html", context)
 
 
