@@ -15,6 +15,7 @@ import polars as pl
 
 from gnn.errors import DataError
 from gnn.sources.fields import number
+from gnn.sources.mapping import Decimal
 from gnn.sources.side import ID, Attribute, AttributesMapping, SideTable
 
 Matrix = np.ndarray[Any, np.dtype[np.float32]]
@@ -93,9 +94,9 @@ def _attributes(table: SideTable) -> tuple[Attribute, ...]:
     return table.mapping.attributes if isinstance(table.mapping, AttributesMapping) else ()
 
 
-def _block(values: pl.Series, attribute: Attribute, decimal: str) -> tuple[Matrix, list[str]]:
+def _block(values: pl.Series, attribute: Attribute, decimal: Decimal) -> tuple[Matrix, list[str]]:
     if attribute.type == "numeric":
-        return _numeric(number(values.fill_null(""), decimal).to_numpy(), attribute.name)
+        return _numeric(number(values.fill_null(""), decimal, attribute.thousands).to_numpy(), attribute.name)
     members = values.fill_null("").str.split(attribute.separator) if attribute.type == "multi" else values.fill_null("")
     return _levels(members, attribute.name)
 

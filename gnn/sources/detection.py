@@ -9,7 +9,19 @@ from typing import Any, Literal, TypeVar
 from gnn.sources.compression import Compression
 from gnn.sources.guess import Column, Guess, guess_roles
 from gnn.sources.kinds import Kind, KindGuess, guess_kind
-from gnn.sources.mapping import Delimiter, Encoding, Mapping, Part, Role, SourceName, TableFormat, TimestampUnit
+from gnn.sources.mapping import (
+    NUMBER_FORMS,
+    NUMERIC_ROLES,
+    Delimiter,
+    Encoding,
+    Mapping,
+    NumberForm,
+    Part,
+    Role,
+    SourceName,
+    TableFormat,
+    TimestampUnit,
+)
 
 PREVIEW_ROWS = 10
 How = TypeVar("How", bound=TableFormat)
@@ -67,6 +79,9 @@ class Detected:
         time = guesses.get("timestamp")
         if time is not None and columns[time.column].ambiguous_date:
             problems += (f"The dates of column {names[time.column]!r} can be read day first and month first. Choose which is meant.",)
+        for role in NUMERIC_ROLES:
+            if role in guesses:
+                problems += _unclear_numbers(columns[guesses[role].column], delimiter)
         return cls(
             filename=filename,
             source=source,
@@ -113,27 +128,42 @@ class Detected:
         columns: dict[Role, int | str] | None = None,
         *,
         timestamp_unit: TimestampUnit | None = None,
+        numbers: NumberForm | None = None,
         part: Part | None = None,
         on_reject: Literal["skip", "stop"] = "skip",
     ) -> Mapping:
-        """How to read the file with the guessed columns or the given ones; units are those their values show.
+        """How to read the file with the guessed columns or the given ones; units and numbers as their values show, if not said.
 
         Raises:
             DataError: no user or item column is given or could be guessed, or one column has two roles.
         """
         columns = {role: guess.column for role, guess in self.guesses.items()} if columns is None else columns
         time = self.column(columns["timestamp"]) if "timestamp" in columns else None
-        numbers = [self.column(columns[role]) for role in ("weight", "propensity", "position") if role in columns]
+        numeric = {role: column for role in NUMERIC_ROLES if role in columns and (column := self.column(columns[role])) is not None}
+        forms = {role: column.written[:2] if numbers is None else NUMBER_FORMS[numbers] for role, column in numeric.items()}
         return Mapping.from_json(
             {
                 **self.format(),
                 "columns": {} if self.source == "adjacency" else {role: self.key(column) for role, column in columns.items()},
                 "timestamp_unit": timestamp_unit or (time and time.timestamp_unit) or "s",
-                "decimal": "," if any(column is not None and column.decimal == "," for column in numbers) else ".",
+                "decimal": "," if any(decimal == "," for decimal, _ in forms.values()) else ".",
+                "thousands": {role: thousands for role, (_, thousands) in forms.items() if thousands},
                 "part": part,
                 "on_reject": on_reject,
             }
         )
+
+
+def _unclear_numbers(column: Column, delimiter: Delimiter) -> tuple[str, ...]:
+    """What to choose where thousands and fractions look alike; with a dot they mostly are fractions, but for files that avoid the comma."""
+    decimal, _, example = column.written
+    if not example or (decimal == "." and delimiter != ";"):
+        return ()
+    sign = "comma" if decimal == "," else "dot"
+    return (
+        f"In column {column.name!r} the {sign} of numbers such as {example} may be the decimal sign or divide thousands. "
+        "It is taken for the decimal sign. Choose how numbers are written if it is not.",
+    )
 
 
 __all__ = ["PREVIEW_ROWS", "Column", "Detected", "Guess", "Kind", "KindGuess"]

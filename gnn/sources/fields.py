@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from gnn.sources.mapping import Mapping, Role, TimestampUnit
+from gnn.sources.mapping import Decimal, Mapping, Role, Thousands, TimestampUnit
 from gnn.sources.rejects import Reason
 
 BLANKS = " \t"
@@ -40,8 +40,23 @@ _QUICK_FORMS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT
 """Read without a regular expression, which is ten times faster."""
 
 
-def number(text: pl.Series, decimal: str) -> pl.Series:
-    """Float64, null where the text is not a number; NaN and infinities pass."""
+GROUPS: dict[Thousands, tuple[str, str]] = {
+    ",": (",", r"^[+-]?\d{1,3}(?:,\d{2,3})*,\d{3}(?:\.\d*)?$"),  # two digits in between: lakhs and crores
+    ".": (r"\.", r"^[+-]?\d{1,3}(?:\.\d{3})+(?:,\d*)?$"),
+    " ": ("[ \u00a0\u2009\u202f]", "^[+-]?\\d{1,3}(?:[ \u00a0\u2009\u202f]\\d{3})+(?:[.,]\\d*)?$"),
+    "'": ("['’]", r"^[+-]?\d{1,3}(?:['’]\d{3})+(?:[.,]\d*)?$"),
+}
+"""The sign between thousands and the numbers that have it where it belongs."""
+
+
+def number(text: pl.Series, decimal: Decimal, thousands: Thousands = "") -> pl.Series:
+    """Float64, null where the text is not a number; NaN and infinities pass. A sign between other digits than thousands is none."""
+    if thousands:
+        sign, grouped = GROUPS[thousands]
+        whole = text.str.contains(grouped)
+        odd = text.str.contains(sign) & ~whole
+        text = text.zip_with(~whole, text.str.replace_all(sign, "")).set(odd, None)
+        decimal = "," if thousands == "." else "." if thousands == "," else decimal
     return (text.str.replace(",", ".", literal=True) if decimal == "," else text).cast(pl.Float64, strict=False)
 
 
@@ -109,13 +124,12 @@ def _label(text: pl.Series) -> pl.Series:
     return value.set(~value.is_between(0, 1), None)
 
 
-def _propensity(text: pl.Series, decimal: str) -> pl.Series:
-    value = number(text, decimal).cast(pl.Float32)
+def _propensity(value: pl.Series) -> pl.Series:
+    value = value.cast(pl.Float32)
     return value.set(~((value > 0) & (value <= 1)), None)
 
 
-def _position(text: pl.Series, decimal: str) -> pl.Series:
-    value = number(text, decimal)
+def _position(value: pl.Series) -> pl.Series:
     return value.set(value != value.floor(), None).cast(pl.Int32, strict=False)
 
 
@@ -124,13 +138,17 @@ def parse(table: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
 
     The text of the numbers stays as ``<role>_text``. ``table`` has a text column for each mapped role, without surrounding blanks.
     """
+
+    def as_number(text: pl.Series, role: Role) -> pl.Series:
+        return number(text, mapping.decimal, mapping.thousands.get(role, ""))
+
     reason = pl.Series("reason", [None], dtype=pl.String).new_from_index(0, len(table))
     read: dict[Role, Callable[[pl.Series], pl.Series]] = {
-        "weight": lambda text: number(text, mapping.decimal).cast(pl.Float32),
+        "weight": lambda text: as_number(text, "weight").cast(pl.Float32),
         "timestamp": lambda text: seconds(text, mapping.timestamp_unit),
         "label": _label,
-        "propensity": lambda text: _propensity(text, mapping.decimal),
-        "position": lambda text: _position(text, mapping.decimal),
+        "propensity": lambda text: _propensity(as_number(text, "propensity")),
+        "position": lambda text: _position(as_number(text, "position")),
     }
     for role, missing, unreadable, infinite in _CHECKS:
         if role not in table.columns:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal
 
 import polars as pl
 
 from gnn.sources.fields import TRUTHS, UNITS_PER_SECOND, number, seconds
 from gnn.sources.mapping import ROLES, TIMESTAMP_UNITS, Role, TimestampUnit
 from gnn.sources.names import EXACT_NAMES, HINTS, NOT_IDS, plain_name
+from gnn.sources.number_forms import Written, is_dirt, written
 
 CERTAIN, LIKELY, POSSIBLE = 0.95, 0.75, 0.5
 """Confidence of a name that says it, a name that hints at it, and of values or position alone."""
@@ -19,8 +19,6 @@ _FIRST_PLAUSIBLE, _LAST_PLAUSIBLE = 473_385_600, 4_102_444_800  # 1985 to 2100: 
 _FEW_VALUES = 25
 _MOST_UNNAMED = 25
 """More columns without names are a matrix: their order says nothing of users and items."""
-_ODD, _ENOUGH_FOR_ONE = 0.01, 10
-"""One odd value in a hundred is dirt, and so is a single one among at least ten."""
 _LISTS = 0.05
 """A column holds lists if this share of its values has a separator."""
 _MEMBER_WORDS = 3
@@ -50,7 +48,8 @@ class Column:
     """What divides the members of a list, where values look like lists."""
     low: float
     high: float
-    decimal: Literal[".", ","]
+    written: Written
+    """How its numbers are written."""
     timestamp_unit: TimestampUnit | None
     """The unit in which every value is a plausible time."""
     ambiguous_date: bool
@@ -60,12 +59,11 @@ class Column:
     def from_values(cls, index: int, name: str, values: list[str]) -> Column:
         filled = pl.Series("value", [value for value in values if value], dtype=pl.String)
         unit, ambiguous = _unit_of(filled)
-        comma = bool(len(filled)) and bool(filled.str.contains(r"^[+-]?\d+,\d+$").any())
-        decimal: Literal[".", ","] = "," if comma else "."
-        numbers = number(filled, decimal)
+        form = written(filled)
+        numbers = number(filled, form.decimal, form.thousands)
         numbers = numbers.filter(numbers.is_finite().fill_null(False))
         odd = len(filled) - len(numbers)
-        is_number = _is_dirt(odd, len(filled))
+        is_number = is_dirt(odd, len(filled))
         low, high = (float(numbers.min()), float(numbers.max())) if is_number else (0.0, 0.0)  # type: ignore[arg-type]
         is_whole = is_number and bool((numbers == numbers.floor()).all())
         is_truth = bool(len(filled)) and bool(filled.str.to_lowercase().is_in(list(TRUTHS)).all())
@@ -82,7 +80,7 @@ class Column:
             _separator(filled),
             low,
             high,
-            decimal,
+            form,
             unit,
             ambiguous,
         )
@@ -195,9 +193,4 @@ def _are_times(filled: pl.Series, unit: TimestampUnit) -> bool:
     times = seconds(filled, unit)
     plausible = times.filter(times.is_between(_FIRST_PLAUSIBLE, _LAST_PLAUSIBLE)) if unit in UNITS_PER_SECOND else times
     odd = len(filled) - len(plausible) + plausible.null_count()
-    return _is_dirt(odd, len(filled))
-
-
-def _is_dirt(odd: int, n: int) -> bool:
-    """Whether ``odd`` values of ``n`` that are unlike the others are few enough to be mistakes."""
-    return n > 0 and (odd <= _ODD * n or odd == 1 and n >= _ENOUGH_FOR_ONE)
+    return is_dirt(odd, len(filled))

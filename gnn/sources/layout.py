@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from gnn.sources.records import Sample, sample_records
 
 SAMPLE_LINES = 1000
 _SHOWN_NAMES = 20
+_DIGITS_AND_SIGNS = re.compile("^[+-]?\\d[\\d., '’\u00a0\u2009\u202f]*$")
 _STEADY = 0.9
 """A delimiter fits if this share of the records has the same number of fields."""
 
@@ -185,6 +187,8 @@ def _count_from_one(places: list[int]) -> str:
 
 
 def _is_number(text: str) -> bool:
+    if _DIGITS_AND_SIGNS.match(text):
+        return True
     try:
         float(text.replace(",", "."))
     except ValueError:

@@ -76,6 +76,21 @@ TIMESTAMP_UNITS: dict[TimestampUnit, str] = {
     "mdy": "date or date and time, month before day",
 }
 
+Decimal = Literal[".", ","]
+Thousands = Literal["", ",", ".", " ", "'"]
+"""What divides the thousands of a number. A comma and a dot say what the decimal sign is: the other one."""
+NumberForm = Literal["1234.5", "1234,5", "1,234.5", "1.234,5", "1 234.5", "1 234,5", "1'234.5"]
+NUMBER_FORMS: dict[NumberForm, tuple[Decimal, Thousands]] = {
+    "1234.5": (".", ""),
+    "1234,5": (",", ""),
+    "1,234.5": (".", ","),
+    "1.234,5": (",", "."),
+    "1 234.5": (".", " "),
+    "1 234,5": (",", " "),
+    "1'234.5": (".", "'"),
+}
+NUMERIC_ROLES: tuple[Role, ...] = ("weight", "propensity", "position")
+
 Part = Literal["train", "valid", "test"]
 PARTS: tuple[Part, ...] = get_args(Part)
 
@@ -129,8 +144,10 @@ class Mapping(TableFormat):
     columns: dict[Role, Column]
     """The column of each role; lists of items have none."""
     timestamp_unit: TimestampUnit = "s"
-    decimal: Literal[".", ","] = "."
+    decimal: Decimal = "."
     """What separates the fraction of a number."""
+    thousands: dict[Role, Thousands] = Field(default_factory=dict)
+    """What divides the thousands in the numbers of a role, where something does."""
     part: Part | None = None
     """The part of a predefined split that the rows are."""
     behaviour: str | None = Field(default=None, min_length=1, max_length=100)

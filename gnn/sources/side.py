@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gnn.errors import DataError
 from gnn.sources.compression import Limits
-from gnn.sources.mapping import Column, TableFormat, check_distinct
+from gnn.sources.mapping import Column, Decimal, TableFormat, Thousands, check_distinct
 from gnn.sources.panics import panics_told
 from gnn.sources.reading import DEFAULT_LIMITS, finish, open_table, stop_if_asked, take_account
 from gnn.sources.rejects import MAX_EXAMPLES, Example, Reason, RejectedRows, Rejects
@@ -43,6 +43,8 @@ class Attribute(BaseModel):
     type: AttributeType
     separator: str = Field(default="|", min_length=1, max_length=5)
     """Between the members of a list (multi only)."""
+    thousands: Thousands = ""
+    """What divides the thousands of its numbers (numeric only)."""
 
 
 class AttributesMapping(TableFormat):
@@ -51,7 +53,7 @@ class AttributesMapping(TableFormat):
     kind: Literal["item_attributes", "user_attributes"]
     id: Column
     attributes: tuple[Attribute, ...] = Field(min_length=1)
-    decimal: Literal[".", ","] = "."
+    decimal: Decimal = "."
 
     @model_validator(mode="after")
     def _check(self) -> AttributesMapping:

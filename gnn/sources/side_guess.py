@@ -40,9 +40,15 @@ def guess_side_mapping(detected: Detected, kind: Kind, texts: Collection[str] = 
     typed = [(column, type_) for column in detected.columns if column.index != id_column and (type_ := types[column.index]) is not None]
     if not typed:
         raise DataError(f"No column of {detected.filename} describes anything: choose the attributes by hand.")
-    decimal = "," if any(column.decimal == "," for column, type_ in typed if type_ == "numeric") else "."
+    decimal = "," if any(column.written.decimal == "," for column, type_ in typed if type_ == "numeric") else "."
     attributes = [
-        {"column": detected.key(column.index), "name": _name(column), "type": type_, "separator": _separator(column)}
+        {
+            "column": detected.key(column.index),
+            "name": _name(column),
+            "type": type_,
+            "separator": _separator(column),
+            "thousands": column.written.thousands if type_ == "numeric" else "",
+        }
         for column, type_ in typed
     ]
     return side_mapping(how | {"kind": kind, "id": detected.key(id_column), "attributes": attributes, "decimal": decimal})

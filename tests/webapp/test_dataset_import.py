@@ -103,6 +103,17 @@ def test_parts_with_other_lines_above_them_are_read_each_by_its_own(tmp_path: Pa
     assert (profile["rejects"]["rows_read"], profile["rejects"]["rows_kept"]) == (110, 110)
 
 
+def test_how_numbers_are_written_can_be_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "plays.csv"
+    path.write_text("user;item;plays\n" + "".join(f"u{at % 9};i{at % 13};{at % 5 + 1},{at:03}\n" for at in range(80)))
+    call_command("dataset_import", str(path))
+    assert "note: plays.csv: In column 'plays' the comma of numbers such as 1,000 may be the decimal sign" in capsys.readouterr().err
+    call_command("dataset_import", str(path), "--numbers", "1,234.5")
+    first, second = (dataset_interactions(dataset).weight for dataset in Dataset.objects.order_by("pk"))
+    assert first is not None and second is not None
+    np.testing.assert_allclose(1000 * first, second, rtol=1e-6)
+
+
 def test_what_files_are_can_be_said(folder: Path) -> None:
     (folder / "plays").write_text(ratings(0, 40))
     (folder / "buys").write_text(ratings(40, 60))

@@ -18,6 +18,7 @@ from webapp.enums import DatasetState, PreviewState
 from webapp.forms.preparation import PreparationForm
 from webapp.models import Dataset, DatasetFile, MappingTemplate, PreparationPreview
 from webapp.queue import INGEST_DATASET, PREVIEW_PREPARATION, app
+from webapp.selectors.datasets import dataset_interactions
 from webapp.selectors.mapping_templates import template_for
 from webapp.services import mapping_templates
 from webapp.services.datasets import dataset_ingest, dataset_upload
@@ -93,6 +94,21 @@ def test_lines_above_the_table_are_shown_and_can_be_changed(signed_in: Client, s
     assert signed_in.get(url_of(dataset), FORMAT | {"skip": "-1"}).status_code == 422
     one = signed_in.get(url_of(stored(title[:20] + HEADED))).content.decode()
     assert escape("line 1 is skipped (“Sales report <2024>”)") in one
+
+
+def test_numbers_whose_commas_are_not_clear_are_told_and_the_choice_is_kept(signed_in: Client, sent: list[Any]) -> None:
+    rows = b"".join(b'u%d,i%d,"%d,%03d"\n' % (at % 30, at // 2, at % 9 + 1, at) for at in range(120))
+    dataset = stored(b"user,item,plays\n" + rows)
+    text = signed_in.get(url_of(dataset)).content.decode()
+    assert escape("In column 'plays' the comma of numbers such as 1,000 may be the decimal sign or divide thousands.") in text
+    assert selected(text, "numbers") == ""
+    roles = {"role_0": "user", "role_1": "item", "role_2": "weight"}
+    signed_in.post(url_of(dataset), FORMAT | roles | {"numbers": "1,234.5"})
+    ready = dataset_ingest(dataset_id=dataset.pk)
+    assert ready.state == DatasetState.READY, ready.message
+    assert dataset_interactions(ready).weight.max() == 9116  # type: ignore[union-attr]
+    Dataset.objects.update(state=DatasetState.INVALID)  # the page shows the choice again
+    assert selected(signed_in.get(url_of(dataset)).content.decode(), "numbers") == "1,234.5"
 
 
 def test_every_kind_of_file_has_a_page(signed_in: Client) -> None:

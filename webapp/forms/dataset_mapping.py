@@ -16,6 +16,7 @@ from gnn.sources.mapping import (
     DELIMITERS,
     ENCODINGS,
     MAX_SKIP_LINES,
+    NUMBER_FORMS,
     PARTS,
     REQUIRED_ROLES,
     ROLE_LABELS,
@@ -95,6 +96,9 @@ class RolesForm(forms.Form):
     timestamp_unit = forms.ChoiceField(
         label=_("Time is written as"), required=False, choices=[("", _("as the values show")), *TIMESTAMP_UNITS.items()]
     )
+    numbers = forms.ChoiceField(
+        label=_("Numbers are written as"), required=False, choices=[("", _("as the values show")), *((form, form) for form in NUMBER_FORMS)]
+    )
     on_reject = forms.ChoiceField(
         label=_("A row that cannot be used"),
         required=False,
@@ -116,6 +120,7 @@ class RolesForm(forms.Form):
             roles = {column.index: role for role, column in found.items() if column is not None}
             self.initial.update(on_reject=chosen.on_reject, part=chosen.part or "")
             self.initial["timestamp_unit"] = chosen.timestamp_unit if "timestamp" in chosen.columns else ""
+            self.initial["numbers"] = _numbers_said(chosen, detected)
         self.has_columns = detected.source != "adjacency"
         for column in detected.columns if self.has_columns else ():
             self.fields[f"role_{column.index}"] = forms.ChoiceField(
@@ -156,6 +161,7 @@ class RolesForm(forms.Form):
                 self.mapping = self.detected.mapping(
                     columns,
                     timestamp_unit=cleaned["timestamp_unit"] or None,
+                    numbers=cleaned["numbers"] or None,
                     part=cleaned["part"] or None,
                     on_reject=cleaned["on_reject"] or "skip",
                 )
@@ -180,6 +186,15 @@ def type_words(column: Column) -> str:
     if column.is_truth:
         return str(_("true or false"))
     return str(_("text, %(n)s different in the sample") % {"n": column.distinct})
+
+
+def _numbers_said(chosen: Mapping, detected: Detected) -> str:
+    """The form of numbers that a person chose; empty where it is what the values show."""
+    shown = detected.mapping(dict(chosen.columns)) if detected.source != "adjacency" else chosen
+    if (chosen.decimal, chosen.thousands) == (shown.decimal, shown.thousands):
+        return ""
+    used = next(iter(chosen.thousands.values()), "")
+    return next((form for form, (decimal, thousands) in NUMBER_FORMS.items() if (decimal, thousands) == (chosen.decimal, used)), "")
 
 
 def _hint(guessed: tuple[Role, Guess] | None) -> tuple[str, str]:

@@ -78,7 +78,7 @@ class SideForm(forms.Form):
         described = {index: type_ for index, type_ in roles.items() if type_ != ID}
         if not described:
             raise DataError("Choose at least one column that describes something.")
-        comma = any(columns[index].decimal == "," for index, type_ in described.items() if type_ == "numeric")
+        comma = any(columns[index].written.decimal == "," for index, type_ in described.items() if type_ == "numeric")
         return {
             "id": self.detected.key(next(index for index, role in roles.items() if role == ID)),
             "decimal": "," if comma else ".",
@@ -88,6 +88,7 @@ class SideForm(forms.Form):
                     "name": (columns[index].name.rpartition(":")[0] or columns[index].name)[:200],
                     "type": type_,
                     "separator": cleaned["separator"] or columns[index].separator or "|",
+                    "thousands": columns[index].written.thousands if type_ == "numeric" else "",
                 }
                 for index, type_ in described.items()
             ],

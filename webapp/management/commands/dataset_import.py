@@ -16,7 +16,7 @@ from gnn.sources import Detected, Mapping
 from gnn.sources.folders import OnlySubfoldersError, look_at_folder, part_of
 from gnn.sources.joins import unclear_joins
 from gnn.sources.kinds import Kind
-from gnn.sources.mapping import MAX_SKIP_LINES, PARTS, REQUIRED_ROLES, ROLES, TIMESTAMP_UNITS, Role, is_delimiter
+from gnn.sources.mapping import MAX_SKIP_LINES, NUMBER_FORMS, PARTS, REQUIRED_ROLES, ROLES, TIMESTAMP_UNITS, Role, is_delimiter
 from gnn.sources.side_guess import guess_side_mapping
 from webapp.enums import DatasetState, FileKind
 from webapp.models import Dataset
@@ -72,6 +72,7 @@ class Command(BaseCommand):
             metavar="N",
             help="lines above the header or the first row that are neither, such as titles; seen by default",
         )
+        parser.add_argument("--numbers", choices=list(NUMBER_FORMS), help="how numbers are written; seen from the values by default")
         parser.add_argument("--timestamp-unit", choices=list(TIMESTAMP_UNITS), help="seen from the values by default")
 
     def handle(
@@ -170,6 +171,8 @@ def _import(
     main, main_file, main_detected = looked[first]
     common = _main_mapping(main_detected, options)
     tell(_understood(main_detected, common))
+    for problem in main_detected.problems:
+        tell(f"note: {main.path.name}: {problem}")
     for role, warning in unclear_joins(main_detected, common.columns, kinds).items():
         if options[f"{role}_column"] is None:
             tell(f"note: {main.path.name}: {warning} Say it with --{role}-column.")
@@ -202,7 +205,7 @@ def _main_mapping(detected: Detected, options: dict[str, Any]) -> Mapping:
             f"Say which it is with {' and '.join(f'--{role}-column COLUMN' for role in missing)}. "
             f"If none is, add a column that tells the {' and the '.join(missing)} of each row, or name other files."
         )
-    return detected.mapping(columns, timestamp_unit=options["timestamp_unit"])
+    return detected.mapping(columns, timestamp_unit=options["timestamp_unit"], numbers=options["numbers"])
 
 
 def _understood(detected: Detected, mapping: Mapping) -> str:
