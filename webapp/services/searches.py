@@ -157,6 +157,8 @@ def search_resume(*, search_id: int) -> Search:
     search = search_lock(search_id)
     if search.state != SearchState.PAUSED:
         raise Conflict(f"Search '{search.name}' is {search.get_state_display().lower()}, not paused.")
+    if search.dataset.state != DatasetState.READY:  # it was imported, and its data was not
+        raise Conflict(search.dataset.message)
     testing = FinalistRun.objects.filter(search=search).exists()
     search.state = SearchState.FINISHING if testing else SearchState.RUNNING
     search.save(update_fields=["state"])
