@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.stats import wilcoxon
+from scipy.stats import norm, wilcoxon
 
 from gnn.errors import DataError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 RESAMPLES = 2000
+SAME = 1e-6
+"""Difference up to which two values of a metric, kept in single precision and averaged over seeds, are taken as equal."""
 VALUES_AT_ONCE = 2**24
 """Resampled differences held in memory at a time (128 MiB)."""
 
@@ -65,8 +67,7 @@ def compare(ours: Array, theirs: Array, *, confidence: float = 0.95, seed: int =
     Raises:
         DataError: there is no user, or the two are not of the same users.
     """
-    if ours.shape != theirs.shape or ours.ndim != 1 or len(ours) == 0:
-        raise DataError(f"A paired comparison needs the same users twice, but got values of shapes {ours.shape} and {theirs.shape}.")
+    _check_paired(ours, theirs)
     difference = ours.astype(np.float64) - theirs
     n = len(difference)
     generator = np.random.default_rng(seed)
@@ -76,8 +77,16 @@ def compare(ours: Array, theirs: Array, *, confidence: float = 0.95, seed: int =
         for start in range(0, RESAMPLES, rows)
     ]
     low, high = np.quantile(np.concatenate(resampled), [(1 - confidence) / 2, (1 + confidence) / 2])
-    p_value = float(wilcoxon(difference, zero_method="zsplit").pvalue) if difference.any() else 1.0
-    return Comparison(float(difference.mean()), float(low), float(high), p_value, confidence)
+    return Comparison(float(difference.mean()), float(low), float(high), _wilcoxon(difference), confidence)
+
+
+def _check_paired(ours: Array, theirs: Array) -> None:
+    if ours.shape != theirs.shape or ours.ndim != 1 or len(ours) == 0:
+        raise DataError(f"A paired comparison needs the same users twice, but got values of shapes {ours.shape} and {theirs.shape}.")
+
+
+def _wilcoxon(difference: Array) -> float:
+    return float(wilcoxon(difference, zero_method="zsplit").pvalue) if difference.any() else 1.0
 
 
 def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
@@ -92,6 +101,46 @@ def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
         largest = max(largest, min(1.0, (family - place) * comparisons[index].p_value))
         found[index] = replace(comparisons[index], p_value=largest, family=family)
     return found
+
+
+@dataclass(frozen=True)
+class WinLoss:
+    """For how many users which of two models is better, and how sure the difference is."""
+
+    wins: int
+    losses: int
+    ties: int
+    difference: float
+    """Mean over users."""
+    low: float
+    high: float
+    """Limits of the confidence interval of the difference, by the normal distribution."""
+    p_value: float
+    """Of Wilcoxon's signed-rank test; 1 where the models are equal for every user."""
+
+    @property
+    def users(self) -> int:
+        return self.not_worse + self.losses
+
+    @property
+    def not_worse(self) -> int:
+        return self.wins + self.ties
+
+
+def win_loss(ours: Array, theirs: Array) -> WinLoss:
+    """Count the users for whom the first model is better, worse or equal, [users] each in the same order.
+
+    Without resampling, which :func:`compare` does, it is quick enough for a page; over hundreds of users the intervals agree.
+
+    Raises:
+        DataError: there is no user, or the two are not of the same users.
+    """
+    _check_paired(ours, theirs)
+    difference = ours.astype(np.float64) - theirs
+    mean = float(difference.mean())
+    half = float(norm.ppf(0.975) * difference.std(ddof=1) / np.sqrt(len(difference))) if len(difference) > 1 else float("inf")
+    wins, losses = int((difference > SAME).sum()), int((difference < -SAME).sum())
+    return WinLoss(wins, losses, len(difference) - wins - losses, mean, mean - half, mean + half, _wilcoxon(difference))
 
 
 def verdict_sentence(ours: str, theirs: str, metric: str, comparison: Comparison) -> str:

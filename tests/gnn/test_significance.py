@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gnn import significance
 from gnn.errors import DataError
-from gnn.significance import Comparison, align, compare, corrected, verdict_sentence
+from gnn.significance import Comparison, align, compare, corrected, verdict_sentence, win_loss
 
 
 def test_a_clear_difference_by_hand():
@@ -100,3 +100,26 @@ def test_the_verdict_says_that_its_p_value_is_corrected():
     (comparison, _) = corrected([Comparison(0.012, 0.009, 0.015, 0.01), Comparison(0, 0, 0, 0.5)])
     sentence = "It beats EASE by 0.012 NDCG@20 (95 % CI 0.009 to 0.015; p = 0.020, Holm-corrected for 2 comparisons)."
     assert verdict_sentence("It", "EASE", "NDCG@20", comparison) == sentence
+
+
+def test_wins_losses_and_ties_are_counted_and_the_interval_agrees_with_the_bootstrap() -> None:
+    ours, theirs = np.array([0.5, 0.2, 0.2, 0.9]), np.array([0.4, 0.3, 0.2, 0.1])
+    found = win_loss(ours, theirs)
+    assert (found.wins, found.losses, found.ties, found.users) == (2, 1, 1, 4)
+    assert found.difference == pytest.approx(0.2)
+    low, high = ttest_interval(ours - theirs)
+    assert (found.low, found.high) == pytest.approx((low, high))
+    generator = np.random.default_rng(0)
+    theirs = generator.random(2000)
+    ours = theirs + generator.normal(0.01, 0.1, 2000)
+    found, resampled = win_loss(ours, theirs), compare(ours, theirs)
+    assert (found.low, found.high) == pytest.approx((resampled.low, resampled.high), abs=5e-4)
+    assert found.p_value == resampled.p_value
+    same = win_loss(ours, ours)
+    assert (same.ties, same.p_value, same.low, same.high) == (2000, 1.0, 0.0, 0.0)
+
+
+def ttest_interval(difference: np.ndarray) -> tuple[float, float]:
+    """By the textbook: mean and 1.96 standard errors to either side."""
+    error = float(np.sqrt(np.sum((difference - difference.mean()) ** 2) / (len(difference) - 1) / len(difference)))
+    return float(difference.mean() - 1.959963985 * error), float(difference.mean() + 1.959963985 * error)
