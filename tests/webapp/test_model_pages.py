@@ -137,6 +137,7 @@ def test_a_finalist_is_registered_from_its_search(signed_in: Client, user: User,
     text = text_of(signed_in, "model_version", "films", 1)
     assert "Building" in text
     assert "It waits for a worker." in text
+    assert "another begins again" in text
     assert "Download" not in text
     assert "Version 1 Building" in text_of(signed_in, "model", "films")
     assert "Version 1 Building" in text_of(signed_in, "models")

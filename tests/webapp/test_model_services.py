@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from django.core.files.storage import default_storage
 from django.db import IntegrityError, connection, transaction
 
 from gnn import bundle
+from gnn.bundle import load
 from gnn.bundle.document import ModelDocument
 from gnn.bundle.members import pack, seal
 from gnn.errors import BundleTampered
@@ -22,7 +25,17 @@ from tests.gnn.test_bundle import document_of
 from tests.webapp.factories import make_finalist, make_search, make_trials
 from webapp.enums import ModelState, SearchState, TrainedOn
 from webapp.models import Blob, Model, ModelBuild, ModelVersion, Promotion, Search
-from webapp.selectors.models import before_promotion, bundle_opened, model_rows, models_page, promoted_version, version_of, versions_of
+from webapp.selectors.models import (
+    KEPT_UNPACKED,
+    SETTLED_SECONDS,
+    before_promotion,
+    bundle_opened,
+    model_rows,
+    models_page,
+    promoted_version,
+    version_of,
+    versions_of,
+)
 from webapp.services.errors import Conflict
 from webapp.services.models import model_archive, model_import, model_promote, model_register, model_roll_back
 from webapp.services.runs import run_claim
@@ -64,6 +77,28 @@ def finished_search() -> Search:
     first, second = make_trials(search, [0.3, 0.2])
     make_finalist(first, [0.28, 0.29])
     return search
+
+
+def test_unpacked_bundles_of_before_are_forgotten(tmp_path: Path) -> None:
+    """The promoted one, those used within the hour, and as many others as are kept."""
+    before = time.time() - 2 * SETTLED_SECONDS
+    rows = versions(4)
+    model_promote(owner=None, version_id=rows[0].pk)
+    oldest = [bundle_opened(row, tmp_path).folder for row in rows[:3]]
+    left = tmp_path / "tmp-of-a-process-that-died"
+    left.mkdir()
+    others = [tmp_path / f"{number:064d}" for number in range(KEPT_UNPACKED)]
+    for age, folder in enumerate([*reversed(others), left, *oldest[:2]]):
+        folder.mkdir(exist_ok=True)
+        os.utime(folder, (before - age, before - age))
+    mapped = load(oldest[1]).model.items
+    os.utime(oldest[1], (before - 99, before - 99))
+    expected = mapped.copy()
+    newest = bundle_opened(rows[3], tmp_path).folder
+    kept = set(tmp_path.iterdir())
+    assert kept == {oldest[0], oldest[2], newest, *others[2:]}, "two of the kept ones were used just now"
+    np.testing.assert_array_equal(mapped, expected)
+    assert bundle_opened(rows[1], tmp_path).digest == rows[1].digest, "it is unpacked again when it is wanted"
 
 
 def test_registering_numbers_versions_and_queues_builds(user: User) -> None:

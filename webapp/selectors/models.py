@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +29,9 @@ from webapp.selectors.tested import tested_finalists
 
 PAGE_LENGTH = 25
 SHOWN_VERSIONS = 100
+KEPT_UNPACKED = 10
+"""Unpacked bundles that a machine keeps beside those of promoted versions."""
+SETTLED_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -197,7 +201,9 @@ def bundle_opened(version: ModelVersion, cache: Path) -> Bundle:
         BundleError: what is stored is not what was stored.
     """
     folder = cache / version.digest
-    if not folder.is_dir():
+    if folder.is_dir():
+        folder.touch()  # so that it is not among the oldest
+    else:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as place, default_storage.open(version.bundle_blob) as file:
             fresh = Path(place) / "bundle"
@@ -209,7 +215,20 @@ def bundle_opened(version: ModelVersion, cache: Path) -> Bundle:
                 if not folder.is_dir():  # another process was first, with the same content
                     raise
                 shutil.rmtree(fresh)
+        _forget_oldest(cache)
     bundle = load(folder)
     if bundle.digest != version.digest:
         raise BundleTampered(f"{folder} holds another bundle than version {version.number} of {version.model}. Delete that folder.")
     return bundle
+
+
+def _forget_oldest(cache: Path) -> None:
+    """Keep the promoted versions and the few used last; what is mapped elsewhere stays readable there until it is let go.
+
+    What was used or begun within the hour stays in any case: another process may be about to read it.
+    """
+    promoted = set(ModelVersion.objects.filter(state=ModelState.PROMOTED).values_list("digest", flat=True))
+    found = {path: path.stat().st_mtime for path in cache.iterdir() if path.name not in promoted}
+    settled = [path for path, used in sorted(found.items(), key=lambda item: -item[1]) if used < time.time() - SETTLED_SECONDS]
+    for path in settled[max(0, KEPT_UNPACKED - (len(found) - len(settled))) :]:
+        shutil.rmtree(path, ignore_errors=True)
