@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -109,6 +110,20 @@ def contests(trials: Sequence[Trial]) -> list[Contest]:
     users = {trial_id: np.mean(seeds, axis=0) for trial_id, seeds in runs.items()}
     tested = [trial for trial in trials if trial.pk in users]
     return [Contest(tested[0], other, _won(tested[0], other, users)) for other in tested[1:]]
+
+
+def means_on_test(trials: Sequence[Trial], metric: str) -> dict[int, tuple[float, float, int]]:
+    """Trial id -> mean and standard deviation on test over its seeds, and their number; of finalists of finished searches alone."""
+    finished = [trial for trial in trials if trial.search.state == SearchState.FINISHED]
+    scores: dict[int, list[float]] = defaultdict(list)
+    rows = FinalistRun.objects.filter(trial__in=finished, state=RunState.COMPLETED).order_by("id")
+    for trial_id, value in rows.values_list("trial_id", f"test_scores__{metric}"):
+        if value is not None:
+            scores[trial_id].append(value)
+    return {
+        trial_id: (statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0, len(values))
+        for trial_id, values in scores.items()
+    }
 
 
 def _won(first: Trial, other: Trial, users: Mapping[int, Any]) -> WinLoss | None:

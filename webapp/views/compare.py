@@ -27,13 +27,14 @@ from webapp.selectors.compare import (
     curves_of,
     decision_diff,
     differences,
+    means_on_test,
     searches_compared,
     settings_diff,
     space_diff,
     trials_compared,
 )
 from webapp.selectors.leaderboard import Measured
-from webapp.selectors.searches import objective_of, search_rows
+from webapp.selectors.searches import CONTROLLER_LABELS, METRIC_LABELS, objective_of, search_rows
 from webapp.views.leaderboard import judged_words
 
 FEWEST, MOST = 2, 5
@@ -53,7 +54,8 @@ SETTING_LABELS = {
     "ks": gettext_lazy("Reported at K"), "max_epochs": gettext_lazy("Epochs at most"), "patience": gettext_lazy("Patience"),
     "finalists": gettext_lazy("Finalists"), "finalist_seeds": gettext_lazy("Seeds of a finalist"), "split_seed": gettext_lazy("Split seed"),
     "rungs": gettext_lazy("Rungs"), "median_stop": gettext_lazy("Median stop"), "random_arm": gettext_lazy("Random search beside it"),
-    "inherit": gettext_lazy("Inherit embeddings"), "prior": gettext_lazy("Learn from earlier searches"),
+    "inherit": gettext_lazy("Inherit embeddings"), "standard_first": gettext_lazy("Standard architectures first"),
+    "prior": gettext_lazy("Learn from earlier searches"),
     "objectives": gettext_lazy("Objectives"), "constraints": gettext_lazy("Constraints"), "budget": gettext_lazy("Budget"),
     "reward": gettext_lazy("Reward"), "text_model": gettext_lazy("Language model"),
 }  # fmt: skip
@@ -133,6 +135,7 @@ def _trials_context(trials: Sequence[Trial]) -> dict[str, Any]:
     labels = [_label(trial, one_search=len(searches) == 1) for trial in trials]
     curves = curves_of(trials, metric)
     lines = [thinned(Line(label, *curves[trial.pk])) for label, trial in zip(labels, trials, strict=True)]
+    means = means_on_test(trials, metric)
     names = dict(zip((trial.pk for trial in trials), labels, strict=True))
     return {
         "trials": list(zip(trials, labels, strict=True)),
@@ -148,6 +151,8 @@ def _trials_context(trials: Sequence[Trial]) -> dict[str, Any]:
             )
             for trial, label in zip(trials, labels, strict=True)
         ],
+        "search": searches[0] if len(searches) == 1 else None,
+        "tests": [means.get(trial.pk) for trial in trials] if means else [],
         "scores": [_measured(trial, metric) for trial in trials],
         "contests": [(names[one.first.pk], names[one.other.pk], one.result) for one in contests(trials)],
     }
@@ -161,7 +166,8 @@ def _searches_context(searches: Sequence[Search]) -> dict[str, Any]:
     by_seconds = [Line(search.name[:60], one.seconds, one.best) for search, one in zip(searches, reached, strict=True)]
     rows = {row.search.pk: row for row in search_rows(searches)}
     settings = [
-        DiffRow(str(SETTING_LABELS.get(name, name)), [_words(value) for value in values]) for name, values in settings_diff(searches)
+        DiffRow(str(SETTING_LABELS.get(name, name.replace("_", " ").capitalize())), [_words(value) for value in values])
+        for name, values in settings_diff(searches)
     ]
     return {
         "searches": [(search, rows[search.pk], best.get(search.pk), judged_words(judged(search))) for search in searches],
@@ -208,7 +214,7 @@ def _words(value: Any) -> str:
     if value is None or value in ("", [], {}):
         return ""
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_words(one)}" for name, one in value.items() if one is not None)
+        return ", ".join(f"{name.replace('_', ' ')} {_words(one)}" for name, one in value.items() if one is not None)
     if isinstance(value, list | tuple):
         return ", ".join(map(_words, value))
-    return str(value)
+    return CONTROLLER_LABELS.get(value, METRIC_LABELS.get(value, str(value).replace("_", " "))) if isinstance(value, str) else str(value)
