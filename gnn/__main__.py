@@ -138,7 +138,7 @@ def _fit(options: argparse.Namespace) -> dict[str, Any]:
         def show(report: EpochReport) -> bool:
             value = report.scores.values[protocol.objective]
             progress.update(bar, completed=report.epoch, description=f"loss {report.loss:.3f} {protocol.objective} {value:.4f}")
-            return report.epoch == options.stop_after
+            return bool(report.epoch == options.stop_after)
 
         result = fit(model, task.graph, task.valid, config, show)
     if options.out is not None:

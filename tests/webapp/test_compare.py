@@ -113,9 +113,9 @@ def test_the_best_so_far_counts_what_all_trials_spent() -> None:
     Trial.objects.filter(number=5).update(scores={"ndcg@20": 0.25})
     make_trial(search, 6, told_order=6, epochs=50, train_seconds=9.0, state=RunState.COMPLETED, scores={"ndcg@20": 0.9}, arm="random")
     reached = best_so_far(search)
-    assert reached.epochs == [5, 18, 20]
-    assert reached.seconds == [1.0, 5.0, 6.0]
-    assert reached.best == [0.2, 0.3, 0.3]  # the last point is how long it searched on in vain
+    assert list(reached.epochs) == [5, 18, 20]
+    assert list(reached.seconds) == [1.0, 5.0, 6.0]
+    assert list(reached.best) == [0.2, 0.3, 0.3]  # the last point is how long it searched on in vain
 
 
 def test_searches_stand_side_by_side(signed_in: Client) -> None:

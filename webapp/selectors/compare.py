@@ -106,7 +106,7 @@ def contests(trials: Sequence[Trial]) -> list[Contest]:
     finished = [trial for trial in trials if trial.search.state == SearchState.FINISHED]
     stored = FinalistRun.objects.filter(trial__in=finished, state=RunState.COMPLETED, test_users__isnull=False).order_by("id")
     for trial_id, values in stored.values_list("trial_id", "test_users"):
-        runs[trial_id].append(np.frombuffer(bytes(values), dtype="<f4").astype(np.float64))
+        runs[trial_id].append(np.frombuffer(bytes(values or b""), dtype="<f4").astype(np.float64))
     users = {trial_id: np.mean(seeds, axis=0) for trial_id, seeds in runs.items()}
     tested = [trial for trial in trials if trial.pk in users]
     return [Contest(tested[0], other, _won(tested[0], other, users)) for other in tested[1:]]
@@ -145,20 +145,17 @@ def best_so_far(search: Search) -> Reached:
     """The best score of the arm that the search is named for, over what that arm had spent; by the newest outcome of each trial."""
     metric = objective_of(search)
     rows = Trial.objects.filter(search=search, arm=ArmName.CONTROLLER, told_order__isnull=False).order_by("told_order")
-    epochs, seconds, best = 0, 0.0, float("-inf")
-    found: tuple[list[int], list[float], list[float]] = ([], [], [])
-    last = (0, 0.0)
-    for state, trained, took, value in rows.values_list("state", "epochs", "train_seconds", f"scores__{metric}")[:MOST_POINTS]:
-        epochs, seconds = epochs + trained, seconds + (took or 0.0)
-        last = (epochs, seconds)
+    spent, took, best = 0, 0.0, float("-inf")
+    points: list[tuple[int, float, float]] = []
+    for state, trained, seconds, value in rows.values_list("state", "epochs", "train_seconds", f"scores__{metric}")[:MOST_POINTS]:
+        spent, took = spent + trained, took + (seconds or 0.0)
         if state not in UNSCORED and value is not None and value > best:
             best = value
-            for column, entry in zip(found, (*last, best), strict=True):
-                column.append(entry)
-    if found[0] and found[0][-1] != last[0]:
-        for column, entry in zip(found, (*last, best), strict=True):  # how long it searched on in vain
-            column.append(entry)
-    return Reached(*found)
+            points.append((spent, took, best))
+    if points and points[-1][0] < spent:
+        points.append((spent, took, best))  # how long it searched on in vain
+    epochs, times, scores = zip(*points, strict=True) if points else ((), (), ())
+    return Reached(epochs, times, scores)
 
 
 def differences(searches: Iterable[Search]) -> set[str]:
@@ -178,7 +175,10 @@ def settings_diff(searches: Sequence[Search]) -> list[tuple[str, Sequence[Any]]]
     """What was frozen when each search started: its protocol and its plan, by the names of their settings."""
     protocols = [Protocol.from_json(search.protocol).to_json() for search in searches]
     plans = [plan_of(search).to_json() for search in searches]
-    rows = [("controller", [search.controller for search in searches]), ("planned_trials", [search.planned_trials for search in searches])]
+    rows: list[tuple[str, Sequence[Any]]] = [
+        ("controller", [search.controller for search in searches]),
+        ("planned_trials", [search.planned_trials for search in searches]),
+    ]
     rows += [("seed", [search.seed for search in searches])]
     for documents in (protocols, plans):
         rows += [(name, [document[name] for document in documents]) for name in documents[0]]
