@@ -119,3 +119,15 @@ def test_the_architecture_as_text_is_that_of_the_bundle(version: ModelVersion, t
     assert output("model_architecture", "films/1", "--to", "recbole") == (folder / "recbole.yaml").read_text()
     with pytest.raises(CommandError, match="There is no built version 'songs'"):
         output("model_architecture", "songs")
+
+
+def test_the_scorer_is_written_for_other_runtimes(version: ModelVersion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "scorer.onnx"
+    assert output("model_onnx", "films", "--out", str(file)) == f"{file}\n"
+    assert version.digest.encode() in file.read_bytes()
+    with pytest.raises(CommandError, match="cannot be written"):
+        output("model_onnx", "films", "--out", str(tmp_path / "nowhere" / "scorer.onnx"))
+    monkeypatch.delitem(sys.modules, "gnn.bundle.onnx_scorer")
+    monkeypatch.setitem(sys.modules, "onnx", None)  # as where it is not installed
+    with pytest.raises(CommandError, match="needs the package onnx: pip install -r requirements-onnx.txt"):
+        output("model_onnx", "films", "--out", str(file))

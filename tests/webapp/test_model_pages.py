@@ -51,7 +51,7 @@ def test_the_list_shows_the_promoted_and_the_newest_version(signed_in: Client, v
     text = text_of(signed_in, "models")
     assert "films Version 1 Version 2 Ready 2 Films | of *all* kinds" in text
     assert newer.number == 2
-    assert "No model of that name" in signed_in.get(reverse("models"), {"q": "zzz"}).content.decode()
+    assert "No model fits this filter" in signed_in.get(reverse("models"), {"q": "zzz"}).content.decode()
 
 
 def test_a_version_shows_all_that_its_document_says(signed_in: Client, version: ModelVersion) -> None:
