@@ -48,12 +48,17 @@ class Critic:
         """Numbers of the architectures it knows, by row."""
         return {row: number for number, (row, _, _) in self._finished.items()}
 
+    @property
+    def is_informed(self) -> bool:
+        """Whether it knows enough to tell candidates apart."""
+        return len(self._finished) >= LEAST
+
     def improvement(self, candidates: Rows, standings: Standings) -> Floats:
         """Expected improvement [M] of candidates [M, D] on the best standing there is (Jones et al. 1998, eq. 15).
 
         It is 0 for all of them while too little is known.
         """
-        if len(self._finished) < LEAST:
+        if not self.is_informed:
             return np.zeros(len(candidates))
         rows, rewards, rungs = (np.array(column) for column in zip(*self._finished.values(), strict=True))
         values = standings.of(rewards, rungs)

@@ -121,7 +121,8 @@ class LearnedController(Controller):
                 architecture = self._encoding.architecture(row)
                 draw, i = candidates.pop(row)
                 if self._claim(architecture):
-                    proposal = Proposal(architecture, self._behaviour(draw, i))
+                    by_critic = screened and self._critic.is_informed
+                    proposal = Proposal(architecture, self._behaviour(draw, i) | {"by_critic": by_critic})
                     break
                 repeats += 1
                 self._recall(self._number(architecture), draw, i)

@@ -31,7 +31,8 @@
 
   const draw = (element) => {
     const source = document.getElementById(element.dataset.chart);
-    if (!source || element.dataset.drawn) return;
+    // What is folded away has no width to be drawn to.
+    if (!source || element.dataset.drawn || element.closest("details:not([open])")) return;
     element.dataset.drawn = "true";
     const figure = JSON.parse(source.textContent);
     Plotly.newPlot(element, figure.data, merge(figure.layout), CONFIG);
@@ -72,6 +73,7 @@
   window.recsmithCharts = { drawAll, extend, addMissing };
   document.addEventListener("DOMContentLoaded", () => drawAll(document));
   document.addEventListener("htmx:afterSwap", (event) => drawAll(event.target));
+  document.addEventListener("toggle", (event) => { if (event.target.open) drawAll(event.target); }, true);
   document.addEventListener("recsmith:theme", recolour);
   // A chart in a fragment that goes takes its listeners with it; text nodes go too, and have no dataset.
   document.addEventListener("htmx:beforeCleanupElement", (event) => {

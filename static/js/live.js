@@ -127,14 +127,18 @@
     if (retry > 0) ask();
   };
 
-  // <div id="…" data-keep-scroll> in a fragment is where it was when the fragment is fetched again.
+  // When a fragment is fetched again, <div id="…" data-keep-scroll> is where it was, and <details id="…"> as open as it was.
   const places = new Map();
+  const opened = new Set();
   document.addEventListener("htmx:beforeSwap", (event) => {
     event.detail.target.querySelectorAll("[data-keep-scroll]").forEach((element) => places.set(element.id, [element.scrollLeft, element.scrollTop]));
+    event.detail.target.querySelectorAll("details[id][open]").forEach((element) => opened.add(element.id));
   });
   document.addEventListener("htmx:afterSwap", () => {
     places.forEach(([left, top], id) => document.getElementById(id)?.scrollTo({ left, top, behavior: "instant" }));
     places.clear();
+    opened.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
+    opened.clear();
   });
 
   document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-live-url]").forEach(start));

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from django.db.models import F, Max, OuterRef, QuerySet, Subquery
 
@@ -19,6 +21,9 @@ POINTS_AT_ONCE = 1000
 CURVE_POINTS = 100_000
 """How many of the newest outcomes a page reads for its curve, before down-sampling: as many as a search may plan."""
 
+MEAN_OF = 20
+"""Scores that a moving mean is of: enough to smooth the luck of single trials, few enough to follow what a controller learns."""
+
 POINT_COLUMNS = ("told_order", "number", "state", "reward", "failure", "arm")
 
 
@@ -31,6 +36,8 @@ class CurvePoint:
     reward: float | None
     failure: str = ""
     arm: str = ArmName.CONTROLLER
+    mean: float | None = None
+    """Of the last ``MEAN_OF`` scores of its arm, this one among them."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class InFlight:
 def curve_points(search: Search) -> list[CurvePoint]:
     """The newest outcomes, oldest first."""
     newest = _told(search).order_by("-told_order")[:CURVE_POINTS]
-    return [_point(*row) for row in reversed(newest.values_list(*POINT_COLUMNS))]
+    return _with_means([_point(*row) for row in reversed(newest.values_list(*POINT_COLUMNS))], {})
 
 
 def points_after(search: Search, *, cursor: int) -> tuple[list[CurvePoint], dict[str, float]]:
@@ -58,6 +65,12 @@ def points_after(search: Search, *, cursor: int) -> tuple[list[CurvePoint], dict
     rows = _told(search).filter(told_order__gt=cursor).order_by("told_order")
     points = [_point(*row) for row in rows.values_list(*POINT_COLUMNS)[:POINTS_AT_ONCE]]
     scored = _told(search).filter(told_order__lte=cursor).exclude(state=RunState.FAILED)
+    if points:
+        last = {
+            arm: list(reversed(scored.filter(arm=arm).order_by("-told_order").values_list("reward", flat=True)[: MEAN_OF - 1]))
+            for arm in (ArmName.CONTROLLER, ArmName.RANDOM)
+        }
+        points = _with_means(points, last)
     return points, dict(scored.order_by().values_list("arm").annotate(best=Max("reward")))
 
 
@@ -87,6 +100,21 @@ def in_flight(search: Search) -> list[InFlight]:
 
 def last_told(points: Sequence[CurvePoint]) -> int:
     return points[-1].order if points else 0
+
+
+def _with_means(points: Sequence[CurvePoint], before: Mapping[str, Sequence[float | None]]) -> list[CurvePoint]:
+    """The points with their moving means; ``before`` are the last scores of each arm before the first point, oldest first."""
+    windows: dict[str, deque[float]] = {}
+    for arm, rewards in before.items():
+        windows[arm] = deque((reward for reward in rewards if reward is not None), maxlen=MEAN_OF)
+    meant = []
+    for point in points:
+        if point.reward is not None:
+            window = windows.setdefault(point.arm, deque(maxlen=MEAN_OF))
+            window.append(point.reward)
+            point = replace(point, mean=math.fsum(window) / len(window))
+        meant.append(point)
+    return meant
 
 
 def _told(search: Search) -> QuerySet[Trial]:

@@ -21,6 +21,7 @@ from webapp.charts.decisions import (
     slice_figure,
 )
 from webapp.charts.quality import COST_LABELS, distribution_data, distribution_figure, pareto_data, pareto_figure
+from webapp.charts.rungs import Rungs, rungs_figure
 from webapp.charts.timeline import timeline_data, timeline_figure
 from webapp.enums import ArmName
 from webapp.models import Search
@@ -34,6 +35,7 @@ from webapp.selectors.analysis import (
     sampled_points,
     scores_by_arm,
 )
+from webapp.selectors.arms import arms_at_work, rung_rows
 from webapp.selectors.rounds import plan_of
 from webapp.selectors.searches import metric_label, objective_of
 from webapp.selectors.timeline import timeline
@@ -185,6 +187,13 @@ def _importance(search: Search, query: QueryDict) -> Drawing:
     return Drawing(_Importance(search), lambda: importance_figure(search.importance))  # type: ignore[arg-type]
 
 
+def _rungs(search: Search, query: QueryDict) -> Drawing:
+    arms = arms_at_work(search)
+    rows = rung_rows(search, arms)
+    data = Rungs([arm.name for arm in arms], rows if any(cell.reached for row in rows for cell in row.cells) else [])
+    return Drawing(data, lambda: rungs_figure(data))
+
+
 def _timeline(search: Search, query: QueryDict) -> Drawing:
     data = timeline_data(timeline(search))
     return Drawing(data, lambda: timeline_figure(data))
@@ -236,6 +245,12 @@ FIGURES: dict[str, Figure] = {
         ),
         NO_SCORES,
         _distribution,
+    ),
+    "rungs": Figure(
+        gettext_lazy("Rungs"),
+        gettext_lazy("Trials that reached the end of each rung. The best of a rung go on to the next, with more epochs or more data."),
+        gettext_lazy("No trial has reached the end of a rung; a search without rungs trains every trial to its end."),
+        _rungs,
     ),
     "timeline": Figure(
         gettext_lazy("Timeline"),

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from gnn.catalogue import CATALOGUE
@@ -17,8 +19,10 @@ from webapp.charts.searches import down_sample, new_traces, reward_curve, reward
 from webapp.enums import SearchState
 from webapp.forms.searches import protocol_words
 from webapp.forms.spaces import choice_label
-from webapp.models import Search
+from webapp.models import Arm, Search
 from webapp.queue import TRIALS_QUEUE
+from webapp.selectors.arms import arms_at_work
+from webapp.selectors.budgets import BudgetLine, budget_lines, seconds_left
 from webapp.selectors.dataset_attributes import features_words
 from webapp.selectors.searches import (
     CONTROLLER_LABELS,
@@ -44,15 +48,25 @@ from webapp.services.searches import (
     search_stop,
 )
 from webapp.templatetags.display import duration, score
+from webapp.views.listing import list_filter
 from webapp.views.paging import page_numbers, search_text
 from webapp.views.search_arms import arms_context
 from webapp.views.search_trials import trials_context
 
-ACTIONS: dict[str, tuple[Callable[..., Search], str]] = {
-    "pause": (search_pause, "Paused. Running trials keep their progress and go on after Resume."),
-    "resume": (search_resume, "Running again."),
-    "stop": (search_stop, "Stopped. What was scored stays here; nothing was tested."),
-    "finish": (search_finish_now, "Finishing: running trials end, then the best are tested."),
+ACTIONS: dict[str, tuple[Callable[..., Search], str | Promise]] = {
+    "pause": (search_pause, gettext_lazy("Paused. Running trials keep their progress and go on after Resume.")),
+    "resume": (search_resume, gettext_lazy("Running again.")),
+    "stop": (search_stop, gettext_lazy("Stopped. What was scored stays here; nothing was tested.")),
+    "finish": (search_finish_now, gettext_lazy("Finishing: running trials end, then the best are tested.")),
+}
+
+BUDGET_LABELS = {
+    "trials": gettext_lazy("Trials left"),
+    "epochs": gettext_lazy("Epochs left"),
+    "seconds": gettext_lazy("Time left in the budget"),
+    "worker_seconds": gettext_lazy("Worker time left"),
+    "stale_trials": gettext_lazy("Trials left to find a better one"),
+    "target": gettext_lazy("Best on the way to the target"),
 }
 
 LIVE_MS = {SearchState.RUNNING: 1500, SearchState.FINISHING: 1500, SearchState.PAUSED: 5000}
@@ -63,13 +77,15 @@ LIVE_MS = {SearchState.RUNNING: 1500, SearchState.FINISHING: 1500, SearchState.P
 def search_list(request: HttpRequest) -> HttpResponse:
     text, state = search_text(request), request.GET.get("state", "")
     state = state if state in SearchState.values else ""
-    page = searches_page(text=text, state=state, page=request.GET.get("page", 1))
-    counts = search_counts()
+    narrowed = list_filter(request, Search)
+    page = searches_page(text=text, state=state, page=request.GET.get("page", 1), tag=narrowed.tag, archived=narrowed.archived)
+    counts = search_counts(tag=narrowed.tag, archived=narrowed.archived)
     context = {
         "page": page,
         "rows": search_rows(list(page)),
         "page_numbers": page_numbers(page),
         "q": text,
+        "filter": narrowed,
         "state": state,
         "total": sum(counts.values()),
         "states": [(value, label, counts.get(value, 0)) for value, label in SearchState.choices],
@@ -83,7 +99,7 @@ def search_page(request: HttpRequest, search_id: int) -> HttpResponse:
     search = _search(search_id)
     space = SearchSpace.from_json(search.space)
     points = curve_points(search)
-    state = progress(search)
+    state, arms = progress(search), arms_at_work(search)
     figure = reward_figure(
         reward_curve(down_sample(points)), state.baselines, objective=objective_of(search), planned=planned_total(search)
     )
@@ -95,10 +111,10 @@ def search_page(request: HttpRequest, search_id: int) -> HttpResponse:
         "frozen_space": space,
         "protocol_words": protocol_words(Protocol.from_json(search.protocol)),
         "space_words": [(CATALOGUE[spec.name].label, ", ".join(map(choice_label, spec.choices))) for spec in space.specs],
-        **_head_context(search, state),
+        **_head_context(search, state, arms),
         **_results_context(search, state),
         **trials_context(request, search),
-        **arms_context(search),
+        **arms_context(search, arms),
     }
     return render(request, "searches/detail.html", context)
 
@@ -107,7 +123,7 @@ def search_page(request: HttpRequest, search_id: int) -> HttpResponse:
 def search_head(request: HttpRequest, search_id: int) -> HttpResponse:
     """The head of the page as a fragment: state, progress and what can be done."""
     search = _search(search_id)
-    return render(request, "searches/head.html", _head_context(search, progress(search)))
+    return render(request, "searches/head.html", _head_context(search, progress(search), arms_at_work(search)))
 
 
 @require_safe
@@ -126,24 +142,24 @@ def search_live(request: HttpRequest, search_id: int) -> JsonResponse:
     search = _search(search_id)
     points, best = points_after(search, cursor=int(after))
     cursor = max(int(after), last_told(points))
-    state = progress(search)
+    state, arms = progress(search), arms_at_work(search)
     retry_ms = LIVE_MS.get(SearchState(search.state))
     curve = reward_curve(points, best=best)
     answer = {
         "cursor": cursor,
         "retry_ms": retry_ms,
         "version": _version(state, cursor),
-        "fields": _live_fields(state),
+        "fields": _live_fields(search, state, arms),
         "percent": round(state.percent, 1),
         "series": curve.to_json(),
         "traces": new_traces(curve, state.baselines, objective=objective_of(search), until=planned_total(search)),
         "rows": [
             {
                 "url": reverse("trial", args=[search.pk, trial.number]),
-                "name": f"Trial {trial.number}",
+                "name": gettext("Trial %(number)s") % {"number": trial.number},
                 "state": trial.state_label,
                 "description": trial.description,
-                "epoch": f"epoch {trial.epoch} of {trial.max_epochs}" if trial.epoch else "",
+                "epoch": gettext("epoch %(epoch)s of %(all)s") % {"epoch": trial.epoch, "all": trial.max_epochs} if trial.epoch else "",
                 "percent": round(100 * trial.epoch / trial.max_epochs, 1),
                 "score": score(trial.score),
             }
@@ -180,7 +196,7 @@ def _version(state: Progress, cursor: int) -> str:
     return f"{state.state}:{cursor}:{state.planned}:{trials}:{baselines}:{state.finalist_runs_done}/{state.finalist_runs}"
 
 
-def _live_fields(state: Progress) -> dict[str, str]:
+def _live_fields(search: Search, state: Progress, arms: Sequence[Arm]) -> dict[str, str]:
     """Texts of the head that change with every answer, by the name of the place they go to."""
     return {
         "done": str(state.done),
@@ -189,16 +205,28 @@ def _live_fields(state: Progress) -> dict[str, str]:
         "failed": str(state.failed),
         "best": score(state.best.score if state.best else None),
         "elapsed": duration(state.elapsed),
-        "eta": duration(state.eta),
+        "eta": duration(seconds_left(search, state, arms)),
+        **{f"left-{line.name}": _left(line) for line in budget_lines(search, state, arms)},
     }
 
 
-def _head_context(search: Search, state: Progress) -> dict[str, Any]:
+def _left(line: BudgetLine) -> str:
+    """What is left of a budget, in words."""
+    if line.unit == "score":
+        return gettext("%(reached)s of %(target)s") % {"reached": score(line.spent), "target": score(line.limit)}
+    left, limit = (duration(value) if line.unit == "seconds" else f"{value:,.0f}" for value in (line.left, line.limit))
+    return gettext("%(left)s of %(limit)s") % {"left": left, "limit": limit}
+
+
+def _head_context(search: Search, state: Progress, arms: Sequence[Arm]) -> dict[str, Any]:
+    lines = budget_lines(search, state, arms)
     workers = workers_alive(queue=TRIALS_QUEUE).exists() if search.state in (SearchState.RUNNING, SearchState.FINISHING) else True
     return {
         "search": search,
         "progress": state,
-        "fields": _live_fields(state),
+        "fields": _live_fields(search, state, arms),
+        "budgets": [{"name": line.name, "label": BUDGET_LABELS[line.name], "left": _left(line), "percent": line.percent} for line in lines],
+        "show_budgets": search.state in LIVE_MS,
         "objective": objective_of(search),
         "controller": CONTROLLER_LABELS.get(search.controller, search.controller),
         "features": features_words(search),
