@@ -46,7 +46,8 @@ def test_reward_curve_goes_on_from_the_best_before() -> None:
 
 def test_the_best_so_far_of_one_arm_knows_nothing_of_the_others() -> None:
     columns = reward_curve(TWO_ARMS, best={"random": 0.35}).to_json()
-    assert set(columns) == {"scored:controller", "best:controller", "scored:random", "best:random", "scored:manual", "failed"}
+    lines = {f"{kind}:{arm}" for kind in ("scored", "best", "mean") for arm in ("controller", "random")}
+    assert set(columns) == lines | {"scored:manual", "failed"}
     assert (columns["best:controller"]["x"], columns["best:controller"]["y"]) == ([1, 3], [0.20, 0.30])
     assert (columns["best:random"]["x"], columns["best:random"]["y"]) == ([2, 4], [0.40, 0.40])
     assert columns["scored:manual"] == {"x": [5], "y": [0.90], "customdata": [[5]]}
@@ -66,14 +67,14 @@ def test_arms_have_a_colour_and_a_mark_of_their_own() -> None:
 def test_an_open_page_is_given_the_empty_traces_of_arms_it_may_lack() -> None:
     traces = new_traces(reward_curve(TWO_ARMS[3:]), BASELINES, objective="ndcg@20", until=5)
     assert [(trace["meta"], list(trace["x"])) for trace in traces] == [
-        ("scored:random", []), ("best:random", []), ("scored:manual", []), ("baseline:ease", [0, 5]),
+        ("scored:random", []), ("best:random", []), ("mean:random", []), ("scored:manual", []), ("baseline:ease", [0, 5]),
     ]  # fmt: skip
 
 
 def test_reward_figure_marks_failures_on_an_axis_of_their_own() -> None:
     figure = json.loads(json.dumps(reward_figure(reward_curve(POINTS), BASELINES, objective="ndcg@20", planned=10)))
     traces = {trace["meta"]: trace for trace in figure["data"]}
-    assert list(traces) == ["scored:controller", "best:controller", "failed", "baseline:ease"]
+    assert list(traces) == ["scored:controller", "best:controller", "mean:controller", "failed", "baseline:ease"]
     assert traces["failed"]["yaxis"] == "y2"
     assert figure["layout"]["yaxis2"]["visible"] is False
     assert traces["best:controller"]["line"]["shape"] == "hv"

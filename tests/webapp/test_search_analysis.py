@@ -18,7 +18,7 @@ from tests.webapp.factories import make_baseline, make_search, make_trial
 from webapp.charts.decisions import contour_data, contour_figure, parallel_data, parallel_figure, slice_data, slice_figure
 from webapp.charts.quality import distribution_data, distribution_figure, pareto_data
 from webapp.charts.timeline import timeline_data, timeline_figure
-from webapp.models import Search, Trial, TrialRung
+from webapp.models import Arm, Search, Trial, TrialRung
 from webapp.queue import MEASURE_IMPORTANCE, app
 from webapp.selectors.analysis import Costed, Subset, cells, costed, decisions_ranked, sampled_points, scores_by_arm
 from webapp.selectors.timeline import Span, timeline
@@ -224,6 +224,7 @@ def test_what_is_too_short_to_be_told_apart_is_one_bar() -> None:
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_is_drawn_with_its_points_to_download(signed_in: Client, search: Search, name: str) -> None:
     Search.objects.update(importance={"fanova": {"node_dim": 0.7, "layers": 0.3}}, importance_trials=40)
+    Arm.objects.create(search=search, name="controller", proposed=4)
     TrialRung.objects.create(
         trial=search.trials.get(number=1),
         search=search,

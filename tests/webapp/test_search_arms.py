@@ -2,18 +2,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from django.test import Client
 from django.urls import reverse
+from scipy.stats import entropy, ttest_ind
 
 from gnn.catalogue import build_space
 from gnn.plan import Rungs, SearchPlan
 from gnn.protocol import Protocol
 from gnn.space import SearchSpace
-from tests.webapp.factories import make_search, make_trials
-from webapp.charts.controllers import beliefs_figure, diagnostics_figure, importance_figure
+from tests.webapp.factories import make_search, make_trial, make_trials
+from webapp.charts.controllers import beliefs_figure, critic_figure, diagnostics_figure, entropy_figure, importance_figure, openness
+from webapp.charts.rungs import Rungs as LadderData
+from webapp.charts.rungs import rungs_figure
 from webapp.models import Arm, ControllerReport, Search, Trial, TrialRung
-from webapp.selectors.arms import REPORTS_SHOWN, RungCell, arms_at_work, controller_reports, rung_rows
+from webapp.selectors.arms import REPORTS_SHOWN, CriticEffect, RungCell, arms_at_work, controller_reports, critic_effect, rung_rows
 
 pytestmark = pytest.mark.django_db
 
@@ -66,8 +70,8 @@ def test_rungs_are_counted_for_each_arm() -> None:
     rows = rung_rows(search, arms_at_work(search))
     assert [(row.number, row.end) for row in rows] == [(1, "4 epochs"), (2, "12 epochs"), (3, "60 epochs")]
     assert [list(row.cells) for row in rows] == [
-        [RungCell(2, 0.15), RungCell(1, 0.4)],
-        [RungCell(1, 0.2), RungCell(0, None)],
+        [RungCell(2, 0.15, went_on=1), RungCell(1, 0.4, went_on=0)],
+        [RungCell(1, 0.2, went_on=0), RungCell(0, None, went_on=0)],
         [RungCell(0, None), RungCell(0, None)],
     ]
 
@@ -98,7 +102,7 @@ def test_fragments_take_a_constant_number_of_queries(signed_in: Client, count: i
     signed_in.get("/")
     with django_assert_num_queries(5):  # session, user, search, arms, rungs
         signed_in.get(reverse("search_arms", args=[search.pk]))
-    with django_assert_num_queries(5):  # session, user, search, which reports, reports
+    with django_assert_num_queries(6):  # session, user, search, which reports, reports, what the critic chose
         signed_in.get(reverse("search_controller", args=[search.pk]))
 
 
@@ -182,3 +186,79 @@ def test_importance_is_drawn_largest_first_for_each_method() -> None:
 @pytest.mark.parametrize("name", ["search_arms", "search_controller"])
 def test_a_search_that_does_not_exist_is_not_found(signed_in: Client, name: str) -> None:
     assert signed_in.get(reverse(name, args=[12345])).status_code == 404
+
+
+def test_how_open_a_decision_is_lies_between_settled_and_even() -> None:
+    assert openness([0.25] * 4) == 1
+    assert openness([0, 1, 0]) == 0
+    assert openness([0.9, 0.1]) == pytest.approx(entropy([0.9, 0.1], base=2), abs=1e-4)
+    assert openness([0, 0]) is None  # ruled out
+    search = make_search()
+    make_reports(search, 2)
+    (heat,) = entropy_figure(controller_reports(search), SPACE.decisions)["data"]
+    assert heat["y"][2] == "Network structure, layer 1"
+    assert heat["z"][2] == pytest.approx([entropy([0.3, 0.7], base=2), entropy([0.1, 0.9], base=2)], abs=1e-4)
+    assert heat["z"][0] == [1, 1]
+
+
+def critic_chose(search: Search, number: int, reward: float, by_critic: bool | None) -> None:
+    trial = make_trial(search, number, state="completed", behaviour={} if by_critic is None else {"by_critic": by_critic})
+    TrialRung.objects.create(trial=trial, search=search, arm="controller", rung=0, epochs=1, seconds=1, reward=reward)
+
+
+def test_what_the_critic_adds_is_the_difference_of_means_since_its_first_choice() -> None:
+    search = make_search()
+    generator = np.random.default_rng(0)
+    chosen, drawn = generator.normal(0.3, 0.02, 30), generator.normal(0.25, 0.03, 30)
+    critic_chose(search, 1, 0.01, None)  # of before it was written down
+    critic_chose(search, 2, 0.0, False)  # before the critic knew anything
+    for index in range(30):
+        critic_chose(search, 10 + 2 * index, float(chosen[index]), True)
+        critic_chose(search, 11 + 2 * index, float(drawn[index]), False)
+    effect = critic_effect(search)
+    assert len(effect.drawn) == 31
+    gain, low, high = effect.difference() or (0, 0, 0)
+    welch = ttest_ind(chosen, drawn, equal_var=False)
+    interval = welch.confidence_interval(0.95)
+    assert gain == pytest.approx(chosen.mean() - drawn.mean())
+    # 1.96 in place of t's quantile at some 50 degrees of freedom.
+    assert (low, high) == (pytest.approx(interval.low, abs=5e-4), pytest.approx(interval.high, abs=5e-4))
+    figure = critic_figure(effect, label="NDCG@20")
+    assert figure["data"][1]["y"][-1] == pytest.approx(chosen[-10:].mean())
+    assert CriticEffect([(1, 0.2)], [(2, 0.1)]).difference() is None
+
+
+def test_the_cockpit_explains_what_it_shows(signed_in: Client) -> None:
+    search = make_search(space=SPACE.to_json())
+    make_reports(search, 3)
+    text = signed_in.get(reverse("search_controller", args=[search.pk])).content.decode()
+    assert "The probability of a choice under the policy" in text
+    assert "How undecided the policy is, on average." in text and "How far the policy has moved" not in text
+    assert "mostly draws architectures that it knows already" not in text
+    ControllerReport.objects.filter(told=3).update(diagnostics={"entropy": 0.1, "repeat_rate": 0.7})
+    assert (
+        "mostly draws architectures that it knows already" in signed_in.get(reverse("search_controller", args=[search.pk])).content.decode()
+    )
+
+
+@pytest.mark.parametrize(("controller", "meaning"), [("evolution", "population"), ("tpe", "best tenth"), ("random", "believes nothing")])
+def test_controllers_without_a_policy_show_what_they_have(signed_in: Client, controller: str, meaning: str) -> None:
+    search = make_search(space=SPACE.to_json(), controller=controller)
+    make_reports(search, 3)
+    ControllerReport.objects.update(diagnostics={})
+    response = signed_in.get(reverse("search_controller", args=[search.pk]))
+    text = response.content.decode()
+    assert meaning in text and "How open each decision still is" in text
+    assert "Health of the updates" not in text and "What the critic adds" not in text
+
+
+def test_rungs_are_drawn_with_their_share_of_the_first() -> None:
+    search = make_search(plan=SearchPlan(rungs=Rungs(first=4, factor=3, count=2)).to_json(), protocol=Protocol(max_epochs=60))
+    arms = make_arms(search)[1:2]
+    first, second = make_trials(search, [0.2, 0.3])
+    reach(first, 0.15, 0.2)
+    reach(second, 0.12)
+    data = LadderData([arm.name for arm in arms], rung_rows(search, arms))
+    (bars,) = rungs_figure(data)["data"]
+    assert (bars["y"], bars["customdata"]) == ([2, 1], [[1, 0.15], [0.5, 0.2]])
+    assert list(data.rows())[1] == [1, "4 epochs", "controller", 2, 1, 0.15]

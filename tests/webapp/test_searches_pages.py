@@ -309,12 +309,13 @@ def test_live_gives_what_is_new_since_the_cursor(signed_in: Client) -> None:
     assert answer["series"] == {
         "scored:controller": {"x": [3], "y": [0.31], "customdata": [[3]]},
         "best:controller": {"x": [3], "y": [0.31], "customdata": [[3]]},
+        "mean:controller": {"x": [3], "y": [0.26], "customdata": [[3]]},
         "failed": {"x": [2], "y": [0.03], "customdata": [[2, "Diverged"]]},
     }
     assert [(row["name"], row["epoch"], row["percent"], row["score"]) for row in answer["rows"]] == [
         ("Trial 4", "epoch 3 of 60", 5.0, "0.1400")
     ]
-    assert [trace["meta"] for trace in answer["traces"]] == ["scored:controller", "best:controller", "baseline:ease"]
+    assert [trace["meta"] for trace in answer["traces"]] == ["scored:controller", "best:controller", "mean:controller", "baseline:ease"]
     assert (answer["fields"]["done"], answer["fields"]["failed"], answer["fields"]["best"]) == ("3", "1", "0.3100")
     nothing = signed_in.get(url, {"after": 3}).json()
     assert (nothing["cursor"], nothing["version"]) == (3, answer["version"])
@@ -355,8 +356,10 @@ def test_pages_take_a_constant_number_of_queries(signed_in: Client, django_asser
     more = int(trials > 50)  # one query for the true ranks of baselines below the shown trials
     with django_assert_num_queries(16 + more):
         signed_in.get(reverse("search", args=[search.pk]))
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(13):
         signed_in.get(reverse("search_live", args=[search.pk]), {"after": 1})
+    with django_assert_num_queries(11):  # nothing new: no moving mean goes on from the last scores of the two arms
+        signed_in.get(reverse("search_live", args=[search.pk]), {"after": trials})
 
 
 def test_the_curve_of_a_long_search_is_down_sampled(signed_in: Client) -> None:
