@@ -36,7 +36,9 @@ def measured_importance(search: Search) -> Measured:
     except Exception as error:
         log.exception("The importance of decisions could not be computed for %s", search)
         return Measured(note=f"It could not be computed: {type(error).__name__}: {error}")
-    shares = {method: dict(result.shares) for method, result in found.items() if isinstance(result, Importance)}
+    shares: dict[str, dict[str, float]] = {
+        method: dict(result.shares) for method, result in found.items() if isinstance(result, Importance)
+    }
     return Measured(shares, len(trials), "" if shares else _why_none(found["fanova"]))
 
 

@@ -94,10 +94,10 @@ def sampled_points(search: Search, subset: Subset, decisions: Sequence[str], *, 
 
 def cells(search: Search, subset: Subset, first: str, second: str) -> list[Cell]:
     """The scores of all trials of the subset by two of their decisions."""
-    names = {"first": KeyTransform(first, "architecture"), "second": KeyTransform(second, "architecture")}
-    made = _subset(search, subset).filter(**{"architecture__has_keys": [first, second]})
-    rows = made.annotate(**names).order_by().values_list("first", "second").annotate(Count("id"), Avg("reward"), Max("reward"))
-    return [Cell(*row) for row in rows]
+    made = _subset(search, subset).filter(architecture__has_keys=[first, second]).order_by()
+    pairs = made.annotate(first=KeyTransform(first, "architecture"), second=KeyTransform(second, "architecture")).values("first", "second")
+    rows = pairs.annotate(trials=Count("id"), mean=Avg("reward"), best=Max("reward"))
+    return [Cell(row["first"], row["second"], row["trials"], row["mean"], row["best"]) for row in rows]
 
 
 def costed(search: Search, subset: Subset, cost: Cost) -> list[Costed]:
@@ -110,7 +110,8 @@ def scores_by_arm(search: Search, subset: Subset) -> dict[str, list[float]]:
     """The scores of each arm, ascending."""
     scores: dict[str, list[float]] = {}
     for arm, score in _subset(search, subset).order_by("reward").values_list("arm", "reward")[:MOST_SCORES]:
-        scores.setdefault(arm, []).append(score)
+        if score is not None:  # the subset has no others
+            scores.setdefault(arm, []).append(score)
     return {str(arm): scores[arm] for arm in ArmName if arm in scores}
 
 

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from django.db.models import F, Max, OuterRef, QuerySet, Subquery
+from django.db.models import Avg, BooleanField, ExpressionWrapper, F, Max, OuterRef, Q, QuerySet, RowRange, Subquery, Window
+from django.db.models.functions import RowNumber
 
 from gnn.catalogue import describe
 from gnn.protocol import Protocol
@@ -18,12 +19,13 @@ from webapp.models import Search, Trial, TrialEpoch
 POINTS_AT_ONCE = 1000
 """How many outcomes one live answer carries; the cursor lets the page ask for the rest."""
 
-CURVE_POINTS = 100_000
-"""How many of the newest outcomes a page reads for its curve, before down-sampling: as many as a search may plan."""
+CURVE_POINTS = 1_000
+"""About how many outcomes a page draws of a search that has more, beside those that were the best so far."""
 
 MEAN_OF = 20
 """Scores that a moving mean is of: enough to smooth the luck of single trials, few enough to follow what a controller learns."""
 
+SCORED = (RunState.COMPLETED, RunState.WAITING)
 POINT_COLUMNS = ("told_order", "number", "state", "reward", "failure", "arm")
 
 
@@ -54,10 +56,26 @@ class InFlight:
     worker: str
 
 
-def curve_points(search: Search) -> list[CurvePoint]:
-    """The newest outcomes, oldest first."""
-    newest = _told(search).order_by("-told_order")[:CURVE_POINTS]
-    return _with_means([_point(*row) for row in reversed(newest.values_list(*POINT_COLUMNS))], {})
+def curve_points(search: Search, limit: int = CURVE_POINTS) -> list[CurvePoint]:
+    """Outcomes in the order they were told: of each arm every best so far, the first, the last, and an even choice of the rest.
+
+    The server leaves out what is not drawn: to read tens of thousands of rows would take longer than all else on the page.
+    """
+    told, arm_scores = _told(search), [F("arm"), F("scored")]
+    count = told.count()
+    rows = told.annotate(
+        scored=ExpressionWrapper(Q(state__in=SCORED), BooleanField()),
+        place=Window(RowNumber(), order_by="told_order"),
+        top=Window(Max("reward"), partition_by=arm_scores, order_by="told_order"),
+        mean=Window(Avg("reward"), partition_by=arm_scores, order_by="told_order", frame=RowRange(start=1 - MEAN_OF, end=0)),
+    )
+    if count > limit:
+        step = count // limit
+        rows = rows.filter(Q(place__in=[1, count]) | Q(scored=True, reward=F("top")) | Q(place=step * (F("place") / step)))
+    return [
+        replace(_point(*row), mean=mean if state in SCORED else None)
+        for *row, mean, state in rows.order_by("told_order").values_list(*POINT_COLUMNS, "mean", "state")
+    ]
 
 
 def points_after(search: Search, *, cursor: int) -> tuple[list[CurvePoint], dict[str, float]]:
@@ -67,7 +85,7 @@ def points_after(search: Search, *, cursor: int) -> tuple[list[CurvePoint], dict
     scored = _told(search).filter(told_order__lte=cursor).exclude(state=RunState.FAILED)
     if points:
         last = {
-            arm: list(reversed(scored.filter(arm=arm).order_by("-told_order").values_list("reward", flat=True)[: MEAN_OF - 1]))
+            str(arm): list(reversed(scored.filter(arm=arm).order_by("-told_order").values_list("reward", flat=True)[: MEAN_OF - 1]))
             for arm in (ArmName.CONTROLLER, ArmName.RANDOM)
         }
         points = _with_means(points, last)
@@ -123,6 +141,6 @@ def _told(search: Search) -> QuerySet[Trial]:
 
 def _point(order: int | None, number: int, state: str, reward: float | None, failure: str, arm: str) -> CurvePoint:
     assert order is not None  # `_told` reads no others
-    if state in (RunState.COMPLETED, RunState.WAITING):
+    if state in SCORED:
         return CurvePoint(order, number, reward, arm=arm)
     return CurvePoint(order, number, None, str(Failure(failure).label) if failure else "Failed", arm)

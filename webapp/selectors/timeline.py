@@ -43,14 +43,11 @@ def _rungs(search: Search) -> Iterator[Span]:
     before = TrialRung.objects.filter(trial=OuterRef("trial"), rung=OuterRef("rung") - 1)
     # A rung of more data starts again; its seconds are its own.
     carried = 0.0 if (search.plan.get("rungs") or {}).get("by") == "data" else Coalesce(Subquery(before.values("seconds")[:1]), 0.0)
-    rows = TrialRung.objects.filter(search=search, ended_at__isnull=False, trial__same_as=None).exclude(worker="")
-    rows = (
-        rows.annotate(spent=F("seconds") - carried)
-        .order_by("-ended_at")
-        .values_list("worker", "ended_at", "spent", "trial__number", "rung")
-    )
-    for worker, end, spent, number, rung in rows[:MOST_SPANS]:
-        yield Span(worker, "trial", end - timedelta(seconds=max(0.0, spent)), end, number, str(rung + 1))
+    own = TrialRung.objects.filter(search=search, ended_at__isnull=False, trial__same_as=None).exclude(worker="")
+    rows = own.annotate(spent=F("seconds") - carried).order_by("-ended_at")
+    for worker, end, spent, number, rung in rows.values_list("worker", "ended_at", "spent", "trial__number", "rung")[:MOST_SPANS]:
+        if end is not None:  # the query has no others
+            yield Span(worker, "trial", end - timedelta(seconds=max(0.0, spent)), end, number, str(rung + 1))
 
 
 def _failed(search: Search) -> Iterator[Span]:

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from django.db.models import F
-from django.db.models.expressions import Combinable
+from django.db.models import Expression, F
 from django.db.models.fields.json import KeyTransform
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -34,7 +33,7 @@ class Column:
     name: str
     label: str | Promise
     kind: Kind
-    order: tuple[Combinable, ...]
+    order: tuple[Expression | F, ...]
     value: Callable[[Any], Any]
     group: str | Promise = ""
     """Under which heading the chooser lists it."""

@@ -11,8 +11,7 @@ from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db import connection
-from django.db.models import Count, OrderBy, Q, QuerySet
-from django.db.models.expressions import Combinable
+from django.db.models import Count, Expression, F, OrderBy, Q, QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext
 
@@ -126,7 +125,7 @@ def ordering(columns: Mapping[str, Column], sort: str) -> list[OrderBy | str]:
     return [*(_ordered(expression, descending=sort.startswith("-")) for expression in column.order), "number"]
 
 
-def _ordered(expression: Combinable, *, descending: bool) -> OrderBy:
+def _ordered(expression: Expression | F, *, descending: bool) -> OrderBy:
     return OrderBy(expression, descending=descending, nulls_last=True)
 
 

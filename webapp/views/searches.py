@@ -15,7 +15,7 @@ from gnn.catalogue import CATALOGUE
 from gnn.protocol import Protocol
 from gnn.space import SearchSpace
 from webapp.charts.architectures import draw_architecture
-from webapp.charts.searches import down_sample, new_traces, reward_curve, reward_figure
+from webapp.charts.searches import new_traces, reward_curve, reward_figure
 from webapp.enums import SearchState
 from webapp.forms.searches import protocol_words
 from webapp.forms.spaces import choice_label
@@ -101,7 +101,7 @@ def search_page(request: HttpRequest, search_id: int) -> HttpResponse:
     points = curve_points(search)
     state, arms = progress(search), arms_at_work(search)
     figure = reward_figure(
-        reward_curve(down_sample(points)), state.baselines, objective=objective_of(search), planned=planned_total(search)
+        reward_curve(points), state.baselines, objective=objective_of(search), planned=planned_total(search)
     )
     context = {
         "figure": figure,
@@ -181,7 +181,7 @@ def search_action(request: HttpRequest, search_id: int, action: str) -> HttpResp
     except Conflict as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, done)
+        messages.success(request, str(done))
     return redirect("search", search.pk)
 
 
