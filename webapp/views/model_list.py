@@ -35,10 +35,9 @@ def model_list(request: HttpRequest) -> HttpResponse:
             status = 413
         elif form.is_valid() and (version := _imported(request, form)) is not None:
             name = version.model.name
-            messages.success(
-                request, _("The bundle is version %(number)s of %(name)s.") % {"number": version.number, "name": version.model}
-            )
+            messages.success(request, _("The bundle is version %(number)s of %(name)s.") % {"number": version.number, "name": name})
             return redirect("model_version", name, version.number)
+        form.fields["file"].widget.attrs["autofocus"] = True  # where the browser scrolls to
     text = search_text(request)
     narrowed = list_filter(request, Model)
     page = models_page(text=text, page=request.GET.get("page", 1), tag=narrowed.tag, archived=narrowed.archived)
