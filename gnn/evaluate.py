@@ -71,7 +71,7 @@ def build_targets(interactions: Interactions, index: np.ndarray, graph: Graph, a
     n_items = graph.n_items
     pair = np.sort(interactions.user[index].astype(np.int64) * n_items + interactions.item[index])  # np.unique hashes, which is slower here
     pair = pair[np.diff(pair, prepend=-1) > 0]
-    indptr, items = _seen(graph, also_seen)
+    indptr, items = masked_items(graph, also_seen)
     seen = np.sort(np.repeat(np.arange(graph.n_users), np.diff(indptr)) * n_items + items)
     pair = pair[seen[np.minimum(np.searchsorted(seen, pair), len(seen) - 1)] != pair]
     if len(pair) == 0:
@@ -103,7 +103,7 @@ def _rank(
     scorer: Scorer, graph: Graph, targets: Targets, cutoffs: Sequence[int], also_seen: Targets | None
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """Metrics of each target user, and those of all their lists together."""
-    seen_indptr, seen_items = _seen(graph, also_seen)
+    seen_indptr, seen_items = masked_items(graph, also_seen)
     length = min(max(cutoffs), graph.n_items)
     rows = max(1, SCORES_AT_ONCE // graph.n_items)
     top, before = [], []
@@ -169,7 +169,7 @@ def places_before(scores: Tensor, users: np.ndarray, seen_indptr: np.ndarray, in
     return np.bincount(row.cpu().numpy(), torch.cat(places).double().cpu().numpy(), minlength=len(users))
 
 
-def _seen(graph: Graph, also_seen: Targets | None) -> tuple[np.ndarray, np.ndarray]:
+def masked_items(graph: Graph, also_seen: Targets | None) -> tuple[np.ndarray, np.ndarray]:
     """Each user's masked items: those of training and those of ``also_seen``; CSR over all users."""
     indptr, items = graph.seen_indptr.cpu().numpy(), graph.seen_items.cpu().numpy()
     if also_seen is None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from gnn.evaluate import SCORES_AT_ONCE, Scorer, Targets, _seen, top_unseen
+from gnn.evaluate import SCORES_AT_ONCE, Scorer, Targets, masked_items, top_unseen
 from gnn.graph import Graph
 
 
@@ -16,7 +16,7 @@ def found_items(scorer: Scorer, graph: Graph, targets: Targets, k: int, *, also_
 
     Training items are masked, and those of ``also_seen``, as :mod:`gnn.evaluate` does.
     """
-    indptr, items = _seen(graph, also_seen)
+    indptr, items = masked_items(graph, also_seen)
     k = min(k, graph.n_items)
     rows = max(1, SCORES_AT_ONCE // graph.n_items)
     found = np.zeros(len(targets.items), dtype=bool)
