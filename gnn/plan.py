@@ -90,6 +90,8 @@ class SearchPlan(_Frozen):
     """Spend as much again on random search, so that the controller's gain over it is seen."""
     inherit: bool = False
     """Start a trial from the embeddings of the best finished trial of the same size; finalists always start from scratch."""
+    standard_first: bool = False
+    """Begin the controller's arm with the space's standard architecture, the catalogue's defaults; rungs may stop it like any other."""
     prior: bool = False
     """Start the controller from good architectures of earlier searches on similar datasets."""
     objectives: tuple[Term, ...] = ()
@@ -114,9 +116,9 @@ class SearchPlan(_Frozen):
 
     @classmethod
     def usual(cls, max_epochs: int) -> SearchPlan:
-        """The plan of a person who asked for none: rungs by epochs where a trial is longer than the first of them."""
+        """The plan of a person who asked for none: the standard first; rungs by epochs where a trial is longer than the first."""
         rungs = Rungs()
-        return cls(rungs=rungs if rungs.first < max_epochs else None)
+        return cls(standard_first=True, rungs=rungs if rungs.first < max_epochs else None)
 
     @property
     def grows_data(self) -> bool:

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from django.db import transaction
 
+from gnn.catalogue import standard_architecture
 from gnn.catalogue.inputs import feature_sizes
 from gnn.catalogue.rules import catalogue_rules
 from gnn.meta_features import MetaFeatures
@@ -147,6 +148,7 @@ def _play(
             controller_state=None if arm.state is None else {REST: bytes(arm.state), **parts},
             rules=rules,
             examples=_examples(search) if own and plan.prior and arm.state is None else (),
+            first=standard_architecture(space) if own and plan.standard_first and not arm.proposed else None,
         )
         try:
             round_ = play_round(situation)

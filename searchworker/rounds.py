@@ -47,6 +47,8 @@ class Situation:
     rules: SpaceRules = PLAIN_RULES
     examples: Sequence[tuple[Architecture, float]] = ()
     """Good architectures of earlier searches with their weights, for the first round."""
+    first: Architecture | None = None
+    """To be proposed before those that the controller thinks of, if it may be trained."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,10 @@ def play_round(situation: Situation) -> Round:
         controller.observe(situation.observed)
     if situation.outcomes:
         controller.tell(situation.outcomes)
-    proposals = controller.ask(situation.wanted) if situation.wanted else []
+    proposals: list[Proposal] = []
+    if situation.wanted and situation.first is not None and (suggested := controller.suggest(situation.first)):
+        proposals.append(suggested)
+    proposals += controller.ask(situation.wanted - len(proposals))
     every = max(1, situation.planned // REPORTS)
     due = (situation.told + len(situation.outcomes)) // every > situation.told // every
     return Round(

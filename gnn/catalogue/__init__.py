@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from gnn.catalogue.choices import LABELS, OPERATORS
 from gnn.catalogue.entries import CATALOGUE, CatalogueEntry
-from gnn.catalogue.spaces import PRESETS, build_space, check_heads, check_trainable, preset_space
+from gnn.catalogue.spaces import PRESETS, build_space, check_heads, check_trainable, preset_space, standard_architecture
 from gnn.catalogue.words import describe
 
 __all__ = [
@@ -22,4 +22,5 @@ __all__ = [
     "check_trainable",
     "describe",
     "preset_space",
+    "standard_architecture",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from gnn.catalogue.choices import INPUTS, ITEM_BIASES
 from gnn.catalogue.entries import CATALOGUE
 from gnn.errors import SpaceError
-from gnn.space import Choice, DecisionSpec, SearchSpace
+from gnn.space import Architecture, Choice, DecisionSpec, SearchSpace
 
 
 def build_space(ticked: Mapping[str, Sequence[Choice]]) -> SearchSpace:
@@ -65,6 +65,24 @@ def check_heads(heads: int, node_dim: int) -> None:
     """Raise SpaceError unless attention heads can share an embedding out."""
     if node_dim % heads:
         raise SpaceError(f"{heads} heads do not divide a node embedding of size {node_dim}.", field="heads")
+
+
+def standard_architecture(space: SearchSpace) -> Architecture:
+    """The catalogue's default for each decision: what a person would train who searches nothing.
+
+    Where a default is not offered, the nearest number is taken, or the first name.
+    """
+    assigned: dict[str, Choice] = {}
+    for decision in space.decisions:
+        if space.is_active(decision, assigned):
+            assigned[decision.name] = _nearest(decision.choices, CATALOGUE[decision.name.partition(".")[0]].default)
+    return Architecture.of(assigned)
+
+
+def _nearest(choices: Sequence[Choice], wanted: Choice) -> Choice:
+    if wanted in choices or isinstance(wanted, str):
+        return wanted if wanted in choices else choices[0]
+    return min(choices, key=lambda choice: abs(float(choice) - float(wanted)))
 
 
 _DEMO: dict[str, tuple[Choice, ...]] = {

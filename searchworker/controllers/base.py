@@ -86,6 +86,10 @@ class Controller(ABC):
             raise ValueError(f"Cannot ask for {n} architectures.")
         return [] if self.exhausted or n == 0 else self._propose(n)
 
+    def suggest(self, architecture: Architecture) -> Proposal | None:
+        """Propose what somebody else thinks worth a trial; None if it was proposed before or may not be trained."""
+        return Proposal(architecture, {}) if self._claim(architecture) else None
+
     def tell(self, outcomes: Sequence[Outcome]) -> None:
         """Learn from trained proposals, one after the other: it does not matter how they are grouped into calls.
 

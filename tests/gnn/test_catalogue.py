@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from gnn.catalogue import CATALOGUE, LABELS, PRESETS, build_space, check_trainable, describe, preset_space
+from gnn.catalogue import CATALOGUE, LABELS, PRESETS, build_space, check_trainable, describe, preset_space, standard_architecture
+from gnn.catalogue.canonical import canonical
 from gnn.catalogue.choices import NATURAL_SCORER
 from gnn.errors import SpaceError
 from gnn.layers import OPERATORS
@@ -34,6 +35,21 @@ def test_presets_build(name):
     check_trainable(space)
     assert space.size > 1000
     assert SearchSpace.from_json(space.to_json()).size == space.size
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_the_standard_of_a_preset_is_of_its_space(name):
+    space = preset_space(name)
+    assert standard_architecture(space) in space
+
+
+def test_the_standard_has_the_defaults_or_what_is_nearest_to_them():
+    space = build_space(
+        {"node_dim": (16, 96, 256), "layers": (1, 3), "operator": ("gcn", "gat"), "heads": (2, 4), "combination": ("sum", "mean")}
+    )
+    standard = standard_architecture(space)
+    assert standard.to_json() == {"node_dim": 96, "layers": 1, "operator.1": "gcn", "combination": "mean"}
+    assert canonical(standard_architecture(preset_space("full"))) == canonical(Architecture.of({}))
 
 
 def test_conditions_are_dropped_when_the_parent_is_not_searched():

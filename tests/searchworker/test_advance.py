@@ -10,7 +10,7 @@ from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from gnn.catalogue import build_space
+from gnn.catalogue import build_space, standard_architecture
 from gnn.catalogue.canonical import canonical
 from gnn.plan import Budget, Rungs, SearchPlan
 from searchworker import tasks, training
@@ -49,6 +49,14 @@ def test_rungs_promote_the_best_and_go_on_from_their_checkpoints() -> None:
     promoted = search.trials.filter(epochs=4).first()
     alone = run_everything(start(space=WIDE, protocol=protocol, planned_trials=8)).trials.get(key=promoted.key)
     assert (promoted.scores, promoted.best_epoch) == (alone.scores, alone.best_epoch)
+
+
+def test_a_search_may_begin_with_the_standard_architecture() -> None:
+    search = run_everything(start(space=WIDE, planned_trials=3, workers=2, plan=SearchPlan(random_arm=True, standard_first=True)))
+    own = search.trials.filter(arm=ArmName.CONTROLLER).order_by("number")
+    assert own.count() == 3
+    assert own[0].architecture == standard_architecture(WIDE).to_json()
+    assert Arm.objects.get(search=search, name=ArmName.CONTROLLER).told == 3
 
 
 def test_rungs_by_data_train_on_growing_shares_from_the_start() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from gnn.plan import Budget, SearchPlan
 from gnn.seeds import derived_seed
-from gnn.space import Architecture, DecisionSpec, SearchSpace
+from gnn.space import Architecture, DecisionSpec, SearchSpace, SpaceRules
 from searchworker.controllers.base import Outcome
 from searchworker.rounds import Situation, budget_spent, divided, failed_reward, play_round
 
@@ -49,6 +49,24 @@ def test_a_space_smaller_than_the_budget_is_exhausted() -> None:
     assert last.exhausted
     assert play_round(situation(planned=50, wanted=0, controller_state=last.controller_state)).exhausted, "and stays so"
     assert not play_round(situation(planned=50, wanted=0)).exhausted
+
+
+@pytest.mark.parametrize("controller", ["random", "reinforce", "ppo", "evolution", "tpe"])
+def test_what_is_to_come_first_does_and_is_learned_from_and_not_proposed_again(controller: str) -> None:
+    first = Architecture.of({"a": 2, "b": "y"})
+    opening = play_round(situation(controller=controller, planned=50, first=first))
+    assert opening.proposals[0].architecture == first
+    assert len(opening.proposals) == 2
+    outcomes = [Outcome(proposal.architecture, proposal.behaviour, 0.5) for proposal in opening.proposals]
+    rest = play_round(situation(controller=controller, planned=50, wanted=20, outcomes=outcomes, controller_state=opening.controller_state))
+    assert len({proposal.architecture.key for proposal in [*opening.proposals, *rest.proposals]}) == SPACE.size
+
+
+def test_what_may_not_be_trained_does_not_come_first() -> None:
+    rules = SpaceRules(key=lambda architecture: architecture.key, admits=lambda architecture: architecture["a"] != 2)
+    proposals = play_round(situation(first=Architecture.of({"a": 2, "b": "y"}), rules=rules)).proposals
+    assert len(proposals) == 2
+    assert all(proposal.architecture["a"] != 2 for proposal in proposals)
 
 
 def test_an_unknown_trial_cannot_be_told() -> None:

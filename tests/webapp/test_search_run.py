@@ -97,14 +97,19 @@ RUNGS = {"by": "epochs", "first": 4, "factor": 3, "count": 3}
     ],
 )
 def test_rungs_are_on_where_a_trial_is_longer_than_the_first(options: tuple[str, ...], rungs: dict[str, Any] | None) -> None:
-    assert started(*options).plan == SearchPlan(rungs=None if rungs is None else Rungs(**rungs)).to_json()
+    assert started(*options).plan == SearchPlan(standard_first=True, rungs=None if rungs is None else Rungs(**rungs)).to_json()
 
 
 @pytest.mark.django_db
 def test_options_go_before_the_file_of_a_plan(tmp_path: Path) -> None:
     file = tmp_path / "plan.json"
-    file.write_text('{"median_stop": true, "budget": {"epochs": 90, "target": 0.4}, "rungs": {"by": "data", "factor": 2}}')
-    options = "--no-random-arm --inherit --prior --budget-epochs 70 --minutes 1.5 --controller evolution --split k_fold --folds 4 --fold 3"
+    file.write_text(
+        '{"median_stop": true, "standard_first": true, "budget": {"epochs": 90, "target": 0.4}, "rungs": {"by": "data", "factor": 2}}'
+    )
+    options = (
+        "--no-random-arm --no-standard --inherit --prior --budget-epochs 70 --minutes 1.5 "
+        "--controller evolution --split k_fold --folds 4 --fold 3"
+    )
     search = started("--plan", str(file), *options.split())
     assert (
         search.plan

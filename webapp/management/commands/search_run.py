@@ -56,6 +56,7 @@ class Command(BaseCommand):
             help="train on only the best of the short trials (default: without --plan, where trials are longer than the first rung)",
         )
         plan.add_argument("--no-random-arm", action="store_true", help="do not spend as much again on random search")
+        plan.add_argument("--no-standard", action="store_true", help="do not begin with the architecture of the catalogue's defaults")
         plan.add_argument("--inherit", action="store_true", help="start trials from embeddings of the best finished one of their size")
         plan.add_argument("--prior", action="store_true", help="start the controller from what was good on similar datasets")
         plan.add_argument("--budget-epochs", type=int, metavar="N", help="end when what the controller proposed has trained N epochs")
@@ -119,6 +120,8 @@ def _plan(options: dict[str, Any], protocol: Protocol) -> SearchPlan:
         document["rungs"] = (document["rungs"] or Rungs().model_dump()) if options["rungs"] else None
     if options["no_random_arm"]:
         document["random_arm"] = False
+    if options["no_standard"]:
+        document["standard_first"] = False
     document |= {name: True for name in ("inherit", "prior") if options[name]}
     if options["text_model"] is not None:
         document["text_model"] = options["text_model"]
