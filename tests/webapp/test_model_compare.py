@@ -32,10 +32,9 @@ def lines(client: Client, **query: object) -> dict[str, tuple[str, str, bool]]:
     body = client.get(reverse("model_compare", args=["films"]), query).content.decode()
     found = {}
     for row in re.findall(r"<tr>\s*<th scope=\"row\".*?</tr>", body, flags=re.DOTALL):
-        label, first, second, differs = (
-            " ".join(re.sub(r"<[^>]+>", "", cell).split()) for cell in re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)
-        )
-        found[label] = (first, second, differs == "differs")
+        cells = [" ".join(re.sub(r"<[^>]+>", "", cell).split()) for cell in re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)]
+        label, first, second = cells
+        found[label.removesuffix(" differs")] = (first, second, label.endswith(" differs"))
     return found
 
 
