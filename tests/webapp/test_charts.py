@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gnn.space import Architecture
 from webapp.charts.architectures import draw_architecture
-from webapp.charts.searches import baseline_traces, down_sample, new_traces, reward_curve, reward_figure
+from webapp.charts.searches import baseline_traces, new_traces, reward_curve, reward_figure
 from webapp.charts.trials import epoch_series, loss_figure, metrics_figure, thin
 from webapp.models import TrialEpoch
 from webapp.selectors.searches import BaselineState
@@ -95,23 +95,6 @@ def test_each_baseline_has_a_dash_and_a_colour_of_its_own() -> None:
     traces = baseline_traces([BaselineState(name, name, "completed", 0.1, "") for name in "abc"], until=3)
     assert len({trace["line"]["dash"] for trace in traces}) == 3
     assert len({trace["line"]["color"] for trace in traces}) == 3
-
-
-def test_down_sampling_keeps_ends_and_every_improvement() -> None:
-    points = [CurvePoint(order, order, 0.1 + 0.1 * (order in (777, 4321))) for order in range(1, 10_001)]
-    points[4320] = CurvePoint(4321, 4321, 0.3)
-    kept = down_sample(points, 500)
-    orders = [point.order for point in kept]
-    assert len(kept) <= 500
-    assert {1, 777, 4321, 10_000} <= set(orders)
-    assert orders == sorted(set(orders))
-    assert max(b - a for a, b in zip(orders, orders[1:], strict=False)) <= 21
-    assert reward_curve(kept).arms["controller"].best.y[-1] == reward_curve(points).arms["controller"].best.y[-1] == 0.3
-
-
-def test_short_curves_are_not_sampled() -> None:
-    assert down_sample(POINTS, 4) == POINTS
-    assert down_sample([], 4) == []
 
 
 def epoch(number: int, **scores: float) -> TrialEpoch:

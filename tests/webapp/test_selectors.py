@@ -31,7 +31,7 @@ from webapp.selectors.searches import (
     searches_page,
     validation_verdict,
 )
-from webapp.selectors.searches_live import curve_points, in_flight, points_after
+from webapp.selectors.searches_live import MEAN_OF, curve_points, in_flight, points_after
 from webapp.selectors.trials import decision_rows, trial_test_scores
 
 pytestmark = pytest.mark.django_db
@@ -178,6 +178,26 @@ def test_points_after_a_cursor_with_the_best_before_it() -> None:
     assert points_after(search, cursor=4) == ([], {"controller": 0.25, "random": 0.3})
     assert [point.arm for point in curve_points(search)] == ["controller", "random", "controller", "controller"]
     assert [point.order for point in curve_points(search)] == [1, 2, 3, 4]
+
+
+def test_the_curve_of_a_long_search_keeps_ends_and_every_improvement() -> None:
+    search = make_search(planned_trials=1000)
+    rewards: list[float | None] = [0.1 + 0.1 * (number in (77, 432)) + 0.05 * (number % 2) for number in range(1, 501)]
+    rewards[431], rewards[300] = 0.4, None
+    make_trials(search, rewards)
+    kept = curve_points(search, limit=50)
+    orders = [point.order for point in kept]
+    assert {1, 77, 432, 500} <= set(orders)
+    assert orders == sorted(set(orders))
+    assert len(kept) < 60
+    assert max(b - a for a, b in zip(orders, orders[1:], strict=False)) <= 10
+    everything = curve_points(search)
+    assert [point.order for point in everything] == list(range(1, 501))
+    assert [point for point in everything if point.order in set(orders)] == kept
+    # The mean is of the last scores: a failure has none, and counts for none.
+    assert everything[300].mean is None
+    scores = [reward for reward in rewards[:305] if reward is not None]
+    assert everything[304].mean == pytest.approx(sum(scores[-MEAN_OF:]) / MEAN_OF)
 
 
 def test_trials_in_flight_show_their_newest_epoch() -> None:

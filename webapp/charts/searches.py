@@ -14,8 +14,6 @@ from webapp.enums import ArmName
 from webapp.selectors.searches import BaselineState, metric_label
 from webapp.selectors.searches_live import MEAN_OF, CurvePoint
 
-MAX_POINTS = 2000
-
 BASELINE_STYLES = ((GREEN, "dash"), (PINK, "dot"), (GREY, "dashdot"), (SKY, "longdash"), (VERMILLION, "longdashdot"))
 
 ARM_STYLES = {ArmName.CONTROLLER: (BLUE, "circle", 6), ArmName.RANDOM: (ORANGE, "diamond-open", 7), ArmName.MANUAL: (PINK, "star", 11)}
@@ -90,21 +88,6 @@ def reward_curve(points: Sequence[CurvePoint], *, best: Mapping[str, float] | No
 
 FAILED_HEIGHT = 0.03
 """Failures sit on the lower edge, on an axis of their own: 0 would read as a score."""
-
-
-def down_sample(points: Sequence[CurvePoint], limit: int = MAX_POINTS) -> list[CurvePoint]:
-    """At most about ``limit`` points: every improvement of an arm's best, the first and the last, and an even choice of the rest."""
-    if len(points) <= limit:
-        return list(points)
-    kept = {0, len(points) - 1}
-    best: dict[str, float] = {}
-    for index, point in enumerate(points):
-        if point.reward is not None and point.reward > best.get(point.arm, float("-inf")):
-            best[point.arm] = point.reward
-            kept.add(index)
-    step = len(points) / max(1, limit - len(kept))
-    kept.update(int(step * index) for index in range(max(1, limit - len(kept))))
-    return [points[index] for index in sorted(kept) if index < len(points)]
 
 
 def baseline_traces(baselines: Sequence[BaselineState], *, until: int) -> list[dict[str, Any]]:

@@ -66,16 +66,19 @@ def curve_points(search: Search, limit: int = CURVE_POINTS) -> list[CurvePoint]:
     rows = told.annotate(
         scored=ExpressionWrapper(Q(state__in=SCORED), BooleanField()),
         place=Window(RowNumber(), order_by="told_order"),
-        top=Window(Max("reward"), partition_by=arm_scores, order_by="told_order"),
+        best=Window(Max("reward"), partition_by=arm_scores, order_by="told_order", frame=RowRange(start=None, end=-1)),
         mean=Window(Avg("reward"), partition_by=arm_scores, order_by="told_order", frame=RowRange(start=1 - MEAN_OF, end=0)),
     )
     if count > limit:
-        step = count // limit
-        rows = rows.filter(Q(place__in=[1, count]) | Q(scored=True, reward=F("top")) | Q(place=step * (F("place") / step)))
-    return [
-        replace(_point(*row), mean=mean if state in SCORED else None)
-        for *row, mean, state in rows.order_by("told_order").values_list(*POINT_COLUMNS, "mean", "state")
-    ]
+        step = -(-count // limit)
+        rows = rows.filter(
+            Q(place__in=[1, count])
+            | Q(scored=True, best__isnull=True)
+            | Q(scored=True, reward__gt=F("best"))
+            | Q(place=step * (F("place") / step))
+        )
+    columns = rows.order_by("told_order").values_list(*POINT_COLUMNS, "mean")
+    return [replace(point, mean=None if point.reward is None else mean) for *row, mean in columns for point in [_point(*row)]]
 
 
 def points_after(search: Search, *, cursor: int) -> tuple[list[CurvePoint], dict[str, float]]:
