@@ -56,8 +56,8 @@ def card(document: ModelDocument) -> str:
         "## Use",
         "",
         "`python recommend.py --user ID -k 20`, or `--items ID ID ...` for somebody the model was not trained with; it needs numpy and",
-        "safetensors. Items are those of the training data: nothing newer can be recommended. Popular items are recommended more often",
-        "than others, and what the data is biased in, so is the model.",
+        "safetensors. Items are those of the dataset: nothing newer can be recommended. What the data is biased in, so is the model.",
+        _evenness(document),
         "",
         "## Architecture",
         "",
@@ -65,11 +65,23 @@ def card(document: ModelDocument) -> str:
         "",
         "## Training",
         "",
-        f"- Seed {training.seed}, {training.epochs} epochs, {training.parameters:,} parameters",
+        f"- Seed {training.seed}; epochs trained: {training.epochs}; parameters: {training.parameters:,}",
         f"- Code: `{document.code.digest}`; " + ", ".join(f"{name} {version}" for name, version in sorted(document.code.libraries.items())),
         "",
     ]
     return "\n".join(lines)
+
+
+def _evenness(document: ModelDocument) -> str:
+    """How evenly the lists for test users hold the catalogue, in figures; documents of before may have none."""
+    test, cutoff = document.metrics.scores.test, document.metrics.objective.rpartition("@")[2]
+    coverage, gini = test.get(f"coverage@{cutoff}"), test.get(f"gini@{cutoff}")
+    if coverage is None or gini is None:
+        return "How evenly it recommends items was not measured."
+    return (
+        f"The lists of {cutoff} items for all test users together hold {coverage.mean:.1%} of the catalogue; the Gini index of how often "
+        f"they hold each item is {gini.mean:.3f}, where 0 is equally often and nearly 1 is one item alone."
+    )
 
 
 def _row(name: str, *values: Measured | None) -> str:

@@ -19,6 +19,7 @@ import safetensors
 from safetensors.numpy import load_file, save_file
 
 from gnn import bundle
+from gnn.bundle.card import card
 from gnn.bundle.document import ModelDocument
 from gnn.bundle.fold_in import fit_fold_in
 from gnn.bundle.members import MANIFEST, MODEL, pack, seal, unpack, verify
@@ -222,7 +223,7 @@ def test_a_zip_file_is_the_folder(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_card_says_what_a_reader_needs(folder: Path) -> None:
-    card = (folder / "MODEL_CARD.md").read_text()
+    text = (folder / "MODEL_CARD.md").read_text()
     for part in (
         "# films",
         "Films \\| of \\*all\\* kinds, version 2",
@@ -230,9 +231,19 @@ def test_the_card_says_what_a_reader_needs(folder: Path) -> None:
         "| EASE |",
         "The 95% interval of test ndcg@20 over 48 users is 0.2900 to 0.3300",
         "- `node_dim`: 16",
-        "Seed 1, 7 epochs",
+        "Seed 1; epochs trained: 7; parameters: 1,234",
+        "How evenly it recommends items was not measured.",
     ):
-        assert part in card
+        assert part in text
+
+
+def test_the_card_says_how_evenly_items_are_recommended() -> None:
+    document = document_of(users=3, items=3, dim=2, item_bias=False)
+    measured = {"coverage@20": {"mean": 0.3456, "sd": 0.0}, "gini@20": {"mean": 0.8123, "sd": 0.0}, "coverage@10": {"mean": 0.1, "sd": 0.0}}
+    document["metrics"]["scores"] = {"validation": {}, "test": measured}
+    assert "hold 34.6% of the catalogue; the Gini index of how often they hold each item is 0.812" in card(
+        ModelDocument.from_json(document)
+    )
 
 
 def test_the_architecture_comes_as_text_for_others_to_train(folder: Path) -> None:

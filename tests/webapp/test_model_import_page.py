@@ -118,7 +118,7 @@ def test_the_list_takes_as_many_queries_for_one_model_as_for_many(
 ) -> None:
     for number in range(8):
         model_import(owner=None, file=bundle_file(number), name=f"films-{number}")
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(9):
         signed_in.get(reverse("models"))
 
 
