@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
+from django.utils.translation import gettext as _
 
 from webapp.charts.figures import BLUE, GREEN, ORANGE, PINK, VERMILLION, figure_json
 from webapp.selectors.searches import metric_label
@@ -43,7 +44,7 @@ def lines_figure(lines: Sequence[Line], *, metric: str, axis: str, steps: bool =
         )  # fmt: skip
     figure.update_layout(
         xaxis={"title": {"text": axis}, "rangemode": "tozero"},
-        yaxis={"title": {"text": f"Validation {metric_label(metric)}"}},
+        yaxis={"title": {"text": _("Validation %(metric)s") % {"metric": metric_label(metric)}}},
         showlegend=True,
     )
     return figure_json(figure)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
+from django.utils.translation import gettext as _
 
 from webapp.charts.figures import BLUE, GREEN, GREY, ORANGE, PINK, SKY, VERMILLION, figure_json
 from webapp.models import TrialEpoch
@@ -39,11 +40,11 @@ def thin(epochs: Sequence[TrialEpoch], limit: int = MAX_EPOCHS_DRAWN) -> list[Tr
 def loss_figure(series: dict[str, dict[str, list[Any]]]) -> dict[str, Any]:
     figure = go.Figure()
     figure.add_scatter(
-        **series["loss"], mode="lines", name="Training loss", meta="loss", line={"color": BLUE, "width": 2},
-        hovertemplate="Epoch %{x}<br>loss %{y:.5g}<extra></extra>",
+        **series["loss"], mode="lines", name=_("Training loss"), meta="loss", line={"color": BLUE, "width": 2},
+        hovertemplate=f"{_('Epoch')} %{{x}}<br>{_('Training loss')} %{{y:.5g}}<extra></extra>",
     )  # fmt: skip
     figure.update_layout(
-        xaxis={"title": {"text": "Epoch"}, "rangemode": "tozero"}, yaxis={"title": {"text": "Training loss"}}, showlegend=False
+        xaxis={"title": {"text": _("Epoch")}, "rangemode": "tozero"}, yaxis={"title": {"text": _("Training loss")}}, showlegend=False
     )
     return figure_json(figure)
 
@@ -56,12 +57,12 @@ def metrics_figure(series: dict[str, dict[str, list[Any]]], *, objective: str, b
         figure.add_scatter(
             **series[metric], mode="lines+markers", name=metric_label(metric), meta=metric, marker={"size": 4},
             line={"color": METRIC_COLOURS[index % len(METRIC_COLOURS)], "width": 2.6 if metric == objective else 1.3},
-            hovertemplate=f"Epoch %{{x}}<br>{metric_label(metric)} %{{y:.4f}}<extra></extra>",
+            hovertemplate=f"{_('Epoch')} %{{x}}<br>{metric_label(metric)} %{{y:.4f}}<extra></extra>",
         )  # fmt: skip
     figure.update_layout(
-        xaxis={"title": {"text": "Epoch"}, "rangemode": "tozero"}, yaxis={"title": {"text": "Validation"}}, showlegend=True
+        xaxis={"title": {"text": _("Epoch")}, "rangemode": "tozero"}, yaxis={"title": {"text": _("Validation")}}, showlegend=True
     )
     if best_epoch is not None:
         figure.add_vline(x=best_epoch, line={"color": GREY, "dash": "dot", "width": 1})
-        figure.add_annotation(x=best_epoch, y=0, yref="paper", text="best", showarrow=False, yanchor="bottom", xanchor="left")
+        figure.add_annotation(x=best_epoch, y=0, yref="paper", text=_("best"), showarrow=False, yanchor="bottom", xanchor="left")
     return figure_json(figure)
