@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from gnn.errors import SpaceError
 from gnn.plan import Budget, SearchPlan
@@ -22,7 +23,11 @@ class ExtendForm(BudgetForm):
 
     seen = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     trials = forms.IntegerField(
-        min_value=0, max_value=MAX_TRIALS, initial=20, label="More trials", help_text="For each arm. 0 changes the budget alone."
+        min_value=0,
+        max_value=MAX_TRIALS,
+        initial=20,
+        label=_("More trials"),
+        help_text=_("For each arm. 0 changes the budget alone."),
     )
 
     field_order = ("seen", "trials")
@@ -44,7 +49,7 @@ class EnqueueForm(forms.Form):
     architecture = forms.CharField(
         max_length=MAX_DOCUMENT,
         widget=forms.Textarea(attrs={"rows": 18, "spellcheck": "false"}),
-        help_text="A choice for each decision, as JSON. Decisions that do not apply must be left out.",
+        help_text=_("A choice for each decision, as JSON. Decisions that do not apply must be left out."),
     )
 
     def __init__(self, *args: Any, space: SearchSpace, **kwargs: Any) -> None:

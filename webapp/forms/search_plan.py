@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 from pydantic import ValidationError
 
 from gnn.errors import SpaceError
@@ -13,13 +14,13 @@ from gnn.protocol import Protocol
 
 RUNG_DEFAULTS = Rungs()
 RUNG_KINDS = [
-    ("epochs", "By epochs, where a trial is longer than the first rung"),
-    ("data", "By data: all epochs, on a share of the interactions"),
-    ("off", "Off: every trial to its end"),
+    ("epochs", _("By epochs, where a trial is longer than the first rung")),
+    ("data", _("By data: all epochs, on a share of the interactions")),
+    ("off", _("Off: every trial to its end")),
 ]
 REWARDS = [
-    ("hold_out", "The score on the validation part"),
-    ("k_fold", "The mean over all folds that do not test"),
+    ("hold_out", _("The score on the validation part")),
+    ("k_fold", _("The mean over all folds that do not test")),
 ]
 
 MINUTE = 60.0  # seconds
@@ -46,13 +47,15 @@ class BudgetForm(forms.Form):
     """What ends a search before its planned trials; fields of :class:`~gnn.plan.Budget`."""
 
     budget_epochs = forms.IntegerField(
-        required=False, min_value=1, label="Training work", help_text="Epochs of all that the controller proposed."
+        required=False, min_value=1, label=_("Training work"), help_text=_("Epochs of all that the controller proposed.")
     )
-    budget_minutes = forms.FloatField(required=False, min_value=LEAST, label="Minutes", help_text="Since the start, pauses included.")
-    budget_worker_minutes = forms.FloatField(required=False, min_value=LEAST, label="Worker minutes", help_text="Summed over all workers.")
-    budget_target = forms.FloatField(required=False, label="Good enough", help_text="A score that ends the search.")
+    budget_minutes = forms.FloatField(required=False, min_value=LEAST, label=_("Minutes"), help_text=_("Since the start, pauses included."))
+    budget_worker_minutes = forms.FloatField(
+        required=False, min_value=LEAST, label=_("Worker minutes"), help_text=_("Summed over all workers.")
+    )
+    budget_target = forms.FloatField(required=False, label=_("Good enough"), help_text=_("A score that ends the search."))
     budget_stale_trials = forms.IntegerField(
-        required=False, min_value=1, label="No improvement for", help_text="So many trials without a better score."
+        required=False, min_value=1, label=_("No improvement for"), help_text=_("So many trials without a better score.")
     )
 
     def budget_document(self) -> dict[str, Any]:
@@ -71,61 +74,76 @@ class PlanForm(BudgetForm):
     """Rungs, arms, objectives, constraints and budgets in plain words; fields of :class:`~gnn.plan.SearchPlan`."""
 
     rungs = forms.ChoiceField(
-        choices=RUNG_KINDS, initial="epochs", label="Early stopping in rungs", help_text="Short trials first; only the best of them go on."
+        choices=RUNG_KINDS,
+        initial="epochs",
+        label=_("Early stopping in rungs"),
+        help_text=_("Short trials first; only the best of them go on."),
     )
     rungs_first = forms.IntegerField(
-        min_value=1, max_value=10_000, initial=RUNG_DEFAULTS.first, label="First rung", help_text="Its epochs, when by epochs."
+        min_value=1, max_value=10_000, initial=RUNG_DEFAULTS.first, label=_("First rung"), help_text=_("Its epochs, when by epochs.")
     )
     rungs_factor = forms.IntegerField(
-        min_value=2, max_value=10, initial=RUNG_DEFAULTS.factor, label="Factor", help_text="One in so many goes on, so many times as far."
+        min_value=2,
+        max_value=10,
+        initial=RUNG_DEFAULTS.factor,
+        label=_("Factor"),
+        help_text=_("One in so many goes on, so many times as far."),
     )
     rungs_count = forms.IntegerField(
-        min_value=2, max_value=10, initial=RUNG_DEFAULTS.count, label="Rungs", help_text="The last has every epoch, or all the data."
+        min_value=2, max_value=10, initial=RUNG_DEFAULTS.count, label=_("Rungs"), help_text=_("The last has every epoch, or all the data.")
     )
     median_stop = forms.BooleanField(
-        required=False, label="Stop below the median", help_text="Ends a trial whose best score is below the median of the others so far."
+        required=False,
+        label=_("Stop below the median"),
+        help_text=_("Ends a trial whose best score is below the median of the others so far."),
     )
     random_arm = forms.BooleanField(
         required=False,
         initial=True,
-        label="Random search beside it",
-        help_text="Spends as much again on chance, so that what the controller gains over it is seen.",
+        label=_("Random search beside it"),
+        help_text=_("Spends as much again on chance, so that what the controller gains over it is seen."),
     )
     inherit = forms.BooleanField(
         required=False,
-        label="Inherit embeddings",
-        help_text="Starts a trial from the best finished one of its size. Finalists start from scratch.",
+        label=_("Inherit embeddings"),
+        help_text=_("Starts a trial from the best finished one of its size. Finalists start from scratch."),
     )
     prior = forms.BooleanField(
-        required=False, label="Learn from earlier searches", help_text="Starts from what was good on similar datasets."
+        required=False, label=_("Learn from earlier searches"), help_text=_("Starts from what was good on similar datasets.")
     )
     reward = forms.ChoiceField(
         choices=REWARDS,
         initial="hold_out",
-        label="A trial is scored by",
-        help_text="The mean needs k-fold cross-validation, and rungs off.",
+        label=_("A trial is scored by"),
+        help_text=_("The mean needs k-fold cross-validation, and rungs off."),
     )
     objectives = forms.CharField(
         required=False,
         max_length=5000,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "placeholder": "ndcg@20 1\ncoverage@20 0.2\nparameters 0.1"}),
-        help_text="One measure and its weight a line. Also coverage, gini, novelty, popularity and fairness_gap at K, parameters, "
-        "latency_ms, train_seconds. Empty: the metric above alone.",
+        help_text=_(
+            "One measure and its weight a line. Also coverage, gini, novelty, popularity and fairness_gap at K, parameters, "
+            "latency_ms, train_seconds. Empty: the metric above alone."
+        ),
     )
     text_model = forms.CharField(
         required=False,
         max_length=300,
-        label="Language model for texts",
+        label=_("Language model for texts"),
         widget=forms.TextInput(attrs={"spellcheck": "false", "placeholder": "sentence-transformers/all-MiniLM-L6-v2"}),
-        help_text="Reads the items' free text for networks that embed attributes. A name on the hub, or a folder on the workers. "
-        "Empty: texts are not read.",
+        help_text=_(
+            "Reads the items' free text for networks that embed attributes. A name on the hub, or a folder on the workers. "
+            "Empty: texts are not read."
+        ),
     )
-    max_parameters = forms.IntegerField(required=False, min_value=1, label="Parameters at most")
-    max_memory_mib = forms.IntegerField(required=False, min_value=1, label="Memory at most, MiB", help_text="Estimated, of training.")
+    max_parameters = forms.IntegerField(required=False, min_value=1, label=_("Parameters at most"))
+    max_memory_mib = forms.IntegerField(required=False, min_value=1, label=_("Memory at most, MiB"), help_text=_("Estimated, of training."))
     max_latency_ms = forms.FloatField(
-        required=False, min_value=LEAST, label="Latency at most, ms", help_text="To rank all items for a user."
+        required=False, min_value=LEAST, label=_("Latency at most, ms"), help_text=_("To rank all items for a user.")
     )
-    max_train_seconds = forms.FloatField(required=False, min_value=LEAST, label="Training at most, s", help_text="Of one architecture.")
+    max_train_seconds = forms.FloatField(
+        required=False, min_value=LEAST, label=_("Training at most, s"), help_text=_("Of one architecture.")
+    )
 
     PLAN_FIELDS = (
         "rungs", "rungs_first", "rungs_factor", "rungs_count", "median_stop", "random_arm", "inherit", "prior", "reward", "objectives",

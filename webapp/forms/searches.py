@@ -4,13 +4,15 @@ import uuid
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from gnn.errors import SpaceError
 from gnn.plan import SearchPlan
 from gnn.protocol import METRIC_NAMES, Protocol
 from gnn.space import SearchSpace
 from webapp.forms.search_plan import PlanForm, plan_initial
-from webapp.forms.space_sources import space_at, space_sources
+from webapp.forms.space_sources import newest_version, space_at, space_sources
 from webapp.models import Dataset, Search, SpaceVersion
 from webapp.selectors.datasets import datasets_ready
 from webapp.selectors.rounds import plan_of
@@ -18,11 +20,11 @@ from webapp.selectors.searches import CONTROLLER_LABELS, METRIC_LABELS
 from webapp.services.searches import CONTROLLER_NAMES, MAX_TRIALS, MAX_WORKERS
 
 SPLITS = [
-    ("ratio", "Random share of each user's interactions"),
-    ("leave_one_out", "Last interaction of each user"),
-    ("temporal", "By time: train on the past, test on the future"),
-    ("k_fold", "Cross-validation: one fold tests, the next validates"),
-    ("predefined", "As the data came divided"),
+    ("ratio", _("Random share of each user's interactions")),
+    ("leave_one_out", _("Last interaction of each user")),
+    ("temporal", _("By time: train on the past, test on the future")),
+    ("k_fold", _("Cross-validation: one fold tests, the next validates")),
+    ("predefined", _("As the data came divided")),
 ]
 
 PROTOCOL_FIELDS = (
@@ -37,48 +39,78 @@ class SearchForm(PlanForm):
     """Everything a search freezes; valid only with ``self.space``, ``self.protocol`` and ``self.plan``."""
 
     start_token = forms.UUIDField(widget=forms.HiddenInput)
-    name = forms.CharField(max_length=200, required=False, help_text="Left empty, it is named after the dataset and the controller.")
-    dataset = forms.ModelChoiceField(Dataset.objects.none(), empty_label="Choose a dataset")
-    space_source = forms.ChoiceField(label="Search space")
+    name = forms.CharField(max_length=200, required=False, help_text=_("Left empty, it is named after the dataset and the controller."))
+    dataset = forms.ModelChoiceField(
+        Dataset.objects.none(),
+        empty_label=_("Choose a dataset"),
+        label=_("Dataset"),
+        error_messages={"invalid_choice": _("This dataset was deleted, archived or is not ready; choose another.")},
+    )
+    space_source = forms.ChoiceField(label=_("Search space"))
     metric = forms.ChoiceField(
-        choices=[(name, METRIC_LABELS[name]) for name in METRIC_NAMES], initial=DEFAULTS.metric, label="Metric to maximise"
+        choices=[(name, METRIC_LABELS[name]) for name in METRIC_NAMES], initial=DEFAULTS.metric, label=_("Metric to maximise")
     )
     k = forms.IntegerField(
-        min_value=1, max_value=1000, initial=DEFAULTS.k, label="K", help_text="Length of the recommended list the metric looks at."
+        min_value=1,
+        max_value=1000,
+        initial=DEFAULTS.k,
+        label="K",
+        help_text=_("Length of the recommended list the metric looks at."),
     )
     controller = forms.ChoiceField(
         choices=[(name, CONTROLLER_LABELS.get(name, name)) for name in CONTROLLER_NAMES], widget=forms.RadioSelect, initial="ppo"
     )
     planned_trials = forms.IntegerField(
-        min_value=1, max_value=MAX_TRIALS, initial=40, label="Trials", help_text="How many architectures to train and score."
+        min_value=1,
+        max_value=MAX_TRIALS,
+        initial=40,
+        label=_("Trials"),
+        help_text=_("How many architectures to train and score."),
     )
     workers = forms.IntegerField(
-        min_value=1, max_value=MAX_WORKERS, initial=2, label="Parallel trials", help_text="How many may train at the same time."
+        min_value=1,
+        max_value=MAX_WORKERS,
+        initial=2,
+        label=_("Parallel trials"),
+        help_text=_("How many may train at the same time."),
     )
     seed = forms.IntegerField(
-        min_value=0, max_value=2**31 - 1, initial=1, help_text="With one parallel trial, the same seed replays the same search."
+        min_value=0,
+        max_value=2**31 - 1,
+        initial=1,
+        help_text=_("With one parallel trial, the same seed replays the same search."),
     )
-    split = forms.ChoiceField(choices=SPLITS, initial=DEFAULTS.split, label="Hold out")
-    valid_fraction = forms.FloatField(initial=DEFAULTS.valid_fraction, label="Validation share", help_text="Guides the search.")
-    test_fraction = forms.FloatField(initial=DEFAULTS.test_fraction, label="Test share", help_text="Looked at once, at the end.")
-    folds = forms.IntegerField(min_value=3, max_value=100, initial=DEFAULTS.folds, help_text="Parts of a cross-validation.")
+    split = forms.ChoiceField(choices=SPLITS, initial=DEFAULTS.split, label=_("Hold out"))
+    valid_fraction = forms.FloatField(initial=DEFAULTS.valid_fraction, label=_("Validation share"), help_text=_("Guides the search."))
+    test_fraction = forms.FloatField(initial=DEFAULTS.test_fraction, label=_("Test share"), help_text=_("Looked at once, at the end."))
+    folds = forms.IntegerField(min_value=3, max_value=100, initial=DEFAULTS.folds, help_text=_("Parts of a cross-validation."))
     fold = forms.IntegerField(
-        min_value=0, max_value=99, initial=DEFAULTS.fold, label="Fold that tests", help_text="Counted from 0; in a cross-validation."
+        min_value=0,
+        max_value=99,
+        initial=DEFAULTS.fold,
+        label=_("Fold that tests"),
+        help_text=_("Counted from 0; in a cross-validation."),
     )
-    max_epochs = forms.IntegerField(min_value=1, max_value=100_000, initial=DEFAULTS.max_epochs, label="Epochs at most")
+    max_epochs = forms.IntegerField(min_value=1, max_value=100_000, initial=DEFAULTS.max_epochs, label=_("Epochs at most"))
     patience = forms.IntegerField(
-        min_value=1, max_value=1000, initial=DEFAULTS.patience, help_text="Validations without a better score before a trial ends."
+        min_value=1,
+        max_value=1000,
+        initial=DEFAULTS.patience,
+        help_text=_("Validations without a better score before a trial ends."),
     )
     finalists = forms.IntegerField(
-        min_value=1, max_value=20, initial=DEFAULTS.finalists, help_text="Best architectures that are trained again and tested."
+        min_value=1,
+        max_value=20,
+        initial=DEFAULTS.finalists,
+        help_text=_("Best architectures that are trained again and tested."),
     )
-    finalist_seeds = forms.IntegerField(min_value=1, max_value=20, initial=DEFAULTS.finalist_seeds, label="Seeds per finalist")
+    finalist_seeds = forms.IntegerField(min_value=1, max_value=20, initial=DEFAULTS.finalist_seeds, label=_("Seeds per finalist"))
     split_seed = forms.IntegerField(
         min_value=0,
         max_value=2**31 - 1,
         initial=DEFAULTS.split_seed,
-        label="Split seed",
-        help_text="Searches to compare need the same one.",
+        label=_("Split seed"),
+        help_text=_("Searches to compare need the same one."),
     )
 
     space: SearchSpace | None = None
@@ -91,12 +123,25 @@ class SearchForm(PlanForm):
         datasets = self.fields["dataset"]
         assert isinstance(datasets, forms.ModelChoiceField)
         datasets.queryset = datasets_ready()
+        if not self.is_bound and (newest := newest_version(str(self.initial.get("space_source") or ""))):
+            self.initial["space_source"] = newest
         chosen = str(self.data.get("space_source") or self.initial.get("space_source") or "preset:demo")
         sources = self.fields["space_source"]
         assert isinstance(sources, forms.ChoiceField)
         sources.choices = space_sources(chosen)
         for name, value in (("start_token", uuid.uuid4()), ("space_source", "preset:demo")):
             self.initial.setdefault(name, value)
+
+    def unknown_initial(self) -> str:
+        """What an address asks for that is not there; empty where everything is."""
+        dataset, source = str(self.initial.get("dataset") or ""), str(self.initial.get("space_source") or "")
+        queryset = self.fields["dataset"].queryset  # type: ignore[attr-defined]
+        if dataset and not (dataset.isascii() and dataset.isdecimal() and len(dataset) < 19 and queryset.filter(pk=dataset).exists()):
+            return gettext("There is no dataset %(id)s that is ready; choose one.") % {"id": dataset[:20]}
+        offered = {value for _group, choices in self.fields["space_source"].choices for value, _name in choices}  # type: ignore[attr-defined]
+        if source and source not in offered:
+            return gettext("There is no space '%(source)s'; choose one.") % {"source": source[:60]}
+        return ""
 
     @property
     def protocol_errors(self) -> bool:

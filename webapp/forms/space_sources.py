@@ -50,6 +50,13 @@ def space_at(source: str) -> tuple[SearchSpace, SpaceVersion | None]:
     raise SpaceError(_("There is no space '%(source)s' any more; choose another.") % {"source": source[:60]})
 
 
+def newest_version(source: str) -> str:
+    """The source of the newest version of the saved space that ``saved:ID`` is; empty for another source."""
+    kind, _colon, which = source.partition(":")
+    version = _version_named(which) if kind == "saved" and ":" not in which else None
+    return "" if version is None else f"saved:{version.space_id}:{version.number}"
+
+
 def _version_named(which: str) -> SpaceVersion | None:
     space_id, colon, number = which.partition(":")
     if _number(space_id) is None or (colon and _number(number) is None):

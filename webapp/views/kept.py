@@ -38,12 +38,27 @@ def keeps_form(view: View) -> View:
     def kept(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)
-        if request.method != "POST" or request.headers.get("HX-Request"):
+        if request.method != "POST":
             return redirect_to_login(request.get_full_path())
         return _sign_in_first(request, content_of(request))
 
     kept.keeps_form = True  # type: ignore[attr-defined]
     return kept
+
+
+def fragment_of_form(view: View) -> View:
+    """Let a part of a form that is fetched while it is filled in stay as it is without a session; sending the form asks for the login."""
+
+    @login_not_required
+    @wraps(view)
+    def fragment(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        if request.headers.get("HX-Request"):
+            return HttpResponse(status=401)  # htmx leaves the page alone
+        return redirect_to_login(request.get_full_path())
+
+    return fragment
 
 
 def _sign_in_first(request: HttpRequest, content: str) -> HttpResponse:

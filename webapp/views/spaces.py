@@ -21,7 +21,7 @@ from webapp.selectors.costs import largest_costs, training_size, worker_rates
 from webapp.selectors.spaces import space_rows, space_version, spaces_page, versions_listed
 from webapp.services.errors import Conflict
 from webapp.services.spaces import space_create, space_delete, space_update
-from webapp.views.kept import form_kept, keeps_form
+from webapp.views.kept import form_kept, fragment_of_form, keeps_form
 from webapp.views.listing import list_filter
 from webapp.views.paging import page_numbers, search_text
 
@@ -115,6 +115,7 @@ def space_file(request: HttpRequest, space_id: int, number: int) -> HttpResponse
     return response
 
 
+@fragment_of_form
 @require_POST
 def space_size(request: HttpRequest) -> HttpResponse:
     """The size of the space being edited, and its errors, as a fragment; saves nothing."""
@@ -124,6 +125,7 @@ def space_size(request: HttpRequest) -> HttpResponse:
     return render(request, "spaces/size.html", {"form": form, "document": document})
 
 
+@fragment_of_form
 @require_POST
 def space_preview(request: HttpRequest) -> HttpResponse:
     """A random architecture of the space being edited, and what its largest come to on a dataset, as a fragment; saves nothing."""
