@@ -18,6 +18,7 @@ from gnn.protocol import Protocol
 from searchworker import tasks
 from tests.searchworker.searching import start
 from tests.webapp.factories import make_search, make_trials
+from webapp.enums import RunState
 from webapp.models import Trial
 from webapp.selectors.reproduce import DATA, reproduction
 
@@ -71,6 +72,9 @@ def test_what_the_command_leaves_out_is_named() -> None:
     assert (reproduction(donor).obstacle, reproduction(heir).obstacle) == ("", "inherited")
     donor.architecture = {**donor.architecture, "inputs": "both"}
     assert reproduction(donor).obstacle == "attributes"
+    assert "--stop-after 9" in reproduction(heir).command
+    heir.state = RunState.FAILED  # in an epoch after the last that it reported
+    assert "--stop-after" not in reproduction(heir).command
     growing = make_search(plan=SearchPlan(rungs=Rungs(by="data", first=2, factor=2, count=2), random_arm=False).to_json())
     (low, high) = make_trials(growing, [0.1, 0.2])
     high.rung = 1

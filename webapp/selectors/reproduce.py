@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass
 
 from gnn.protocol import Protocol
+from webapp.enums import RunState
 from webapp.models import Trial
 from webapp.selectors.comparable import HELD_OUT
 from webapp.selectors.rounds import plan_of
@@ -28,7 +29,8 @@ def reproduction(trial: Trial) -> Reproduction:
     folds = plan.reward == "k_fold"
     judged = protocol.each_valid_fold()[0] if folds else protocol
     options = {name: getattr(judged, name) for name in ("split", *HELD_OUT[judged.split], "metric", "k", "max_epochs", "patience")}
-    if 0 < trial.epochs < protocol.max_epochs and not folds:
+    # A trial that failed did so in an epoch after the last that it reported.
+    if trial.state in (RunState.COMPLETED, RunState.WAITING) and trial.epochs < protocol.max_epochs and not folds:
         options["stop_after"] = trial.epochs
     options["seed"] = trial.seed
     words = ["python", "-m", "gnn", "fit", DATA]
