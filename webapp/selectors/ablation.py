@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Case, F, When
+import numpy as np
 
 from gnn.catalogue.rules import changed
 from gnn.space import Architecture, Choice, SearchSpace
 from webapp.enums import RunState
 from webapp.models import Trial
+from webapp.selectors.choices import NOT_MADE, choice_table
 from webapp.selectors.trials import UNSCORED
 
-MOST_TRIALS = 20_000
-"""The newest of the search among which twins are looked for."""
+Array = np.ndarray[Any, np.dtype[Any]]
+
 SHOWN = 50
 
 
@@ -38,27 +40,33 @@ class Ablation:
 
 def ablations(trial: Trial) -> list[Ablation]:
     """Trials of the same search and rung that differ in one choice, the largest differences first, then those without a score."""
-    rows = Trial.objects.filter(search=trial.search_id, rung=trial.rung, same_as=None).exclude(pk=trial.pk).order_by("-number")
-    rows = rows.annotate(shown=Case(When(state__in=UNSCORED, then=None), default=F("reward")))
+    table = choice_table(trial.search)
+    changed_in = only_difference(table.row(trial.number), table.codes)
+    decisions = {int(table.numbers[place]): table.decisions[changed_in[place]].name for place in np.flatnonzero(changed_in >= 0)}
+    twins = Trial.objects.filter(search=trial.search_id, number__in=list(decisions), rung=trial.rung, same_as=None)
     own = None if trial.state in UNSCORED else trial.reward
     found = []
-    for pk, number, state, shown, architecture in rows.values_list("pk", "number", "state", "shown", "architecture")[:MOST_TRIALS]:
-        decision = only_difference(trial.architecture, architecture)
-        if decision is not None:
-            others = tuple(sorted(set(trial.architecture) ^ set(architecture)))
-            difference = None if own is None or shown is None else shown - own
-            found.append(Ablation(number, pk, state, decision, architecture[decision], others, difference))
+    for twin in twins.only("number", "state", "reward", "architecture"):
+        decision = decisions[twin.number]
+        others = tuple(sorted(set(trial.architecture) ^ set(twin.architecture)))
+        shown = None if twin.state in UNSCORED else twin.reward
+        difference = None if own is None or shown is None else shown - own
+        found.append(Ablation(twin.number, twin.pk, twin.state, decision, twin.architecture[decision], others, difference))
     return sorted(found, key=lambda one: (one.difference is None, -abs(one.difference or 0.0), one.number))[:SHOWN]
 
 
-def only_difference(ours: Mapping[str, Choice], theirs: Mapping[str, Choice]) -> str | None:
-    """The one decision that both made, and made differently; None where there are more, or none.
+def only_difference(ours: Array, theirs: Array) -> Array:
+    """The one decision that both made, and made differently, or -1 where there are more, or none; [n].
 
     Decisions of one of the two alone follow from it, since both are architectures of one space: what is active there depends on
     earlier choices only.
+
+    Args:
+        ours: codes of an architecture's choices (see ``ChoiceTable``), [d].
+        theirs: those of others, [n, d].
     """
-    different = [name for name, choice in ours.items() if name in theirs and theirs[name] != choice]
-    return different[0] if len(different) == 1 else None
+    different = (theirs != ours) & (theirs != NOT_MADE) & (ours != NOT_MADE)
+    return np.where(different.sum(axis=1) == 1, different.argmax(axis=1), -1)
 
 
 def alternatives(space: SearchSpace, architecture: Mapping[str, Choice]) -> list[tuple[str, list[Choice]]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
@@ -10,7 +9,6 @@ from operator import or_
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db import connection
 from django.db.models import Count, Expression, F, OrderBy, Q, QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext
@@ -19,6 +17,7 @@ from gnn.catalogue import CATALOGUE
 from gnn.space import Choice, SearchSpace, choice_text
 from webapp.enums import ArmName, Failure, RunState
 from webapp.models import Search, Trial
+from webapp.selectors.choices import choice_table
 from webapp.selectors.trial_columns import Column, choice_words, columns_chosen, expanded, trial_columns
 from webapp.selectors.trials import trials_listed
 
@@ -148,20 +147,14 @@ class Facet:
 
 
 def trial_facets(search: Search) -> list[Facet]:
-    """How often each choice was made, at any layer, over all trials of the search: one query that reads them all, so only on demand."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """SELECT split_part(made.key, '.', 1), made.value, count(DISTINCT trial.id)
-               FROM webapp_trial AS trial, jsonb_each(trial.architecture) AS made
-               WHERE trial.search_id = %s GROUP BY 1, 2""",
-            [search.pk],
-        )
-        made = [(name, json.loads(value), count) for name, value, count in cursor.fetchall()]
+    """How many trials of the search made each choice, at any layer."""
+    table = choice_table(search)
     facets = []
     for spec in SearchSpace.from_json(search.space).specs:
         if len(spec.choices) > 1:
-            counts = {choice_text(value): count for name, value, count in made if name == spec.name}
-            options = [(text := choice_text(choice), choice_words(choice), counts.get(text, 0)) for choice in spec.choices]
+            made = table.codes[:, [decision.name.partition(".")[0] == spec.name for decision in table.decisions]]
+            counts = [int((made == place).any(axis=1).sum()) for place in range(len(spec.choices))]
+            options = [(choice_text(choice), choice_words(choice), count) for choice, count in zip(spec.choices, counts, strict=True)]
             facets.append(Facet(f"d.{spec.name}", CATALOGUE[spec.name].label, options))
     return facets
 
