@@ -161,8 +161,8 @@ def test_without_its_data_a_search_is_read_and_goes_on_once_the_data_is_there() 
     assert imported.search.dataset.state == DatasetState.INVALID
     with pytest.raises(Conflict, match=sha256):
         search_resume(search_id=imported.search.pk)
+    file = written(imported.search)  # it may go further on as it is
     dataset = toy_dataset()
-    file.seek(0)
     again = search_import(owner=None, file=file)
     assert (again.search, again.needs, again.search.dataset, again.search.message) == (imported.search, "", dataset, message)
     assert Dataset.objects.get() == dataset, "nothing stands for the data any more"

@@ -51,6 +51,8 @@ def study_write(search: Search, folder: Path) -> None:
 
 def _data(dataset: Dataset) -> StudyData:
     profile = dataset.profile
+    if dataset.state != DatasetState.READY:  # it stands for data that is not here
+        return StudyData.model_validate(profile["study"])
     return StudyData(
         name=dataset.name,
         version=dataset.version,

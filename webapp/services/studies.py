@@ -106,6 +106,11 @@ def data_needed(study: Study) -> str:
     )
 
 
+def _message(study: Study) -> str:
+    """What the search said where it had its data; nothing is known of that where it came by an installation that lacked it too."""
+    return "" if study.search.message == data_needed(study) else study.search.message
+
+
 def _check(study: Study) -> None:
     """Refuse what no search could have begun with."""
     search = study.search
@@ -126,7 +131,7 @@ def _attached(search_id: int, study: Study) -> Search:
     search = search_lock(search_id)
     found, missing = dataset_of_study(study.data), search.dataset
     if missing.state != DatasetState.READY and found is not None:
-        search.dataset, search.message = found, study.search.message
+        search.dataset, search.message = found, _message(study)
         search.save(update_fields=["dataset", "message"])
         if not Search.objects.filter(dataset=missing).exists():
             dataset_delete(dataset_id=missing.pk)
@@ -143,8 +148,7 @@ def _created(owner: User | None, study: Study, folder: Path) -> Search:
         state=SearchState.PAUSED if going_on else study.search.state,
         comparisons=[comparison.model_dump() for comparison in study.search.comparisons],
     )
-    if dataset is None and going_on:
-        search.message = data_needed(study)
+    search.message = data_needed(study) if dataset is None and going_on else _message(study)
     search.save()
     # An open search has been going for as long as it had when it was written; the time on the way counts for nothing.
     age = max(study.exported_at, study.search.created_at) - study.search.created_at
@@ -170,7 +174,8 @@ def _missing_dataset(owner: User | None, study: Study) -> Dataset:
         message=data_needed(study),
         filename="not-here.csv",
         source_blob=default_storage.save("missing", ContentFile(b"")),
-        profile={"users": data.users, "items": data.items, "interactions": data.interactions, "pairs": data.pairs},
+        profile={name: getattr(data, name) for name in ("users", "items", "interactions", "pairs")}
+        | {"study": data.model_dump(mode="json")},
     )
 
 
