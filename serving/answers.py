@@ -49,6 +49,8 @@ def answer(shelf: Mapping[str, Served], question: Question) -> Answer | Coroutin
     served = shelf.get(question["model"])
     if served is None:
         return Answer(404, "", f"No version of a model {question['model'][:100]!r} is served. Promote one; it is served seconds later.")
+    if question["kind"] == "user" and question.get("split", True):
+        served = served.for_user(question["user"])
     etag = _etag(served, question)
     if etag in question["known"]:
         return Answer(304, etag, "")
@@ -74,18 +76,31 @@ def _said(served: Served, etag: str, found: dict[str, Any]) -> Answer:
 
 
 async def _users(served: Served, question: Question) -> dict[str, Any]:
-    filters, users, lists = _filters(served, question), question["users"], []
+    made: dict[str, dict[str, Any]] = {}
+    by_version: dict[int, tuple[Served, list[str]]] = {}
+    for user in dict.fromkeys(question["users"]):
+        version = served.for_user(user)
+        by_version.setdefault(version.number, (version, []))[1].append(user)
+    for number, (version, users) in by_version.items():
+        made |= {user: found | {"version": number} for user, found in (await _lists(version, question, users)).items()}
+    return {"lists": [made[user] for user in question["users"]]} | _ignored(_filters(served, question).ignored)
+
+
+async def _lists(served: Served, question: Question, users: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The list of each of ``users``, all of which get this version."""
+    filters = _filters(served, question)
+    lists: dict[str, dict[str, Any]] = {}
     for start in range(0, len(users), USERS_AT_ONCE):
         some = users[start : start + USERS_AT_ONCE]
         made = {user: listed for user in some if (listed := _listed(served, question, user)) is not None}
-        rest = [user for user in dict.fromkeys(some) if user not in made]
+        rest = [user for user in some if user not in made]
         codes = [code for user in rest if (code := served.model.user_codes.get(user)) is not None]
         rows = iter(served.users[codes] @ served.items.T)
         for user in rest:
             made[user] = _list_of(served, question, filters, user, next(rows) if user in served.model.user_codes else None)
-        lists += [made[user] for user in some]
+        lists |= made
         await asyncio.sleep(0)  # questions about one user need not wait for all of these
-    return {"lists": lists} | _ignored(filters.ignored)
+    return lists
 
 
 def _user(served: Served, question: Question) -> dict[str, Any]:
@@ -159,6 +174,12 @@ def _scores(served: Served, question: Question) -> dict[str, Any]:
         unknown = [kind for kind, code in (("user", user_code), ("item", item_code)) if code is None]
         pairs.append({"user": user, "item": item, "score": None if unknown else next(products), "unknown": unknown})
     return {"pairs": pairs}
+
+
+def _known(served: Served, question: Question) -> dict[str, Any]:
+    """Which users and items the model knows, in the order of the question."""
+    users, items = served.model.user_codes, served.model.item_codes
+    return {"users": [user in users for user in question["users"]], "items": [item in items for item in question["items"]]}
 
 
 def _history(served: Served, question: Question) -> dict[str, Any]:
@@ -257,6 +278,7 @@ KINDS: dict[str, Callable[[Served, Question], dict[str, Any]]] = {
     "new": _new,
     "similar": _similar,
     "scores": _scores,
+    "known": _known,
     "history": _history,
     "neighbours": _neighbours,
 }

@@ -10,8 +10,19 @@ import numpy as np
 
 from gnn.bundle.recommend import Model
 from serving.attributes import ItemAttributes
+from webapp.selectors.experiments import in_treatment
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """An experiment that runs: some users get another version."""
+
+    experiment: int
+    salt: str
+    percent: int
+    treatment: Served
 
 
 @dataclass(eq=False)
@@ -23,6 +34,13 @@ class Served:
     attributes: ItemAttributes
     lists: Array | None = None
     """Of ``serving.lists``; None until they are ranked."""
+    split: Split | None = None
+    """Of the promoted version, while an experiment runs."""
+
+    def for_user(self, user: str) -> Served:
+        """The version that a user gets: this one, or the treatment of an experiment."""
+        split = self.split
+        return split.treatment if split is not None and in_treatment(split.salt, split.percent, user) else self
 
     @cached_property
     def users(self) -> Array:

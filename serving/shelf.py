@@ -13,10 +13,11 @@ from django.db import close_old_connections
 from gnn.errors import BundleError, DataError
 from serving import lists
 from serving.attributes import ItemAttributes
-from serving.served import Served
+from serving.served import Served, Split
 from webapp.enums import DatasetState, FileKind
-from webapp.models import ModelVersion
+from webapp.models import Experiment, ModelVersion
 from webapp.selectors.dataset_attributes import attribute_tables
+from webapp.selectors.experiments import experiments_running
 from webapp.selectors.models import bundle_opened
 from webapp.selectors.served import promoted_versions
 
@@ -53,16 +54,22 @@ class Shelf(dict[str, Served]):
 
     async def look(self) -> None:
         """Load what was promoted and drop what no longer is; what cannot be loaded leaves the version before it served."""
-        gone, loaded = await asyncio.to_thread(self.changes)
+        found = await asyncio.to_thread(self.changes)
+        if found is None:
+            return
+        gone, loaded, splits = found
         for name in gone:
             del self[name]
         for served in loaded:
             self[served.name] = served
             logger.info("Version %d of %s is served.", served.number, served.name)
+        for name, served in self.items():
+            served.split = splits.get(name)
 
     async def rank(self) -> None:
         """Take up the lists that are ranked, and have the next ones ranked by a process of its own, one at a time."""
-        waiting = [served for served in self.values() if served.lists is None and lists.worthwhile(served.model)]
+        versions = (*self.values(), *(served.split.treatment for served in self.values() if served.split is not None))
+        waiting = [served for served in versions if served.lists is None and lists.worthwhile(served.model)]
         for served in waiting:
             served.lists = lists.opened(self._folder(served.digest), served.model)
         if self._ranking is not None and self._ranking.returncode is None:
@@ -75,16 +82,27 @@ class Shelf(dict[str, Served]):
     def _folder(self, digest: str) -> Path:
         return self._cache / digest
 
-    def changes(self) -> tuple[set[str], list[Served]]:
-        """Names that are no longer served, and the versions that now are."""
+    def changes(self) -> tuple[set[str], list[Served], dict[str, Split]] | None:
+        """Names that are no longer served, the versions that now are, and the experiments that run; None while that cannot be known."""
         close_old_connections()
         try:
             promoted = promoted_versions()
             gone = set(self) - {version.model.name for version in promoted}
-            return gone, [served for version in promoted if self._is_new(version) and (served := self._load(version))]
+            running = [experiment for experiment in experiments_running() if experiment.model.name not in gone]
+            loaded = [served for version in promoted if self._is_new(version) and (served := self._load(version))]
+            return gone, loaded, {experiment.model.name: split for experiment in running if (split := self._split(experiment))}
         except DatabaseError as error:
             logger.warning("The database was away, so promotions are seen later: %s", error)
-            return set(), []
+            return None
+
+    def _split(self, experiment: Experiment) -> Split | None:
+        """The experiment as it is served already, or its treatment loaded."""
+        version = experiment.treatment
+        served = self.get(version.model.name)
+        if served is not None and served.split is not None and served.split.experiment == experiment.pk:
+            return served.split
+        treatment = self._load(version)
+        return None if treatment is None else Split(experiment.pk, experiment.salt, experiment.percent, treatment)
 
     def _is_new(self, version: ModelVersion) -> bool:
         served = self.get(version.model.name)

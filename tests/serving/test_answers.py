@@ -10,8 +10,9 @@ import pytest
 from gnn.bundle.recommend import Model
 from serving.attributes import ItemAttributes
 from serving.selection import mmr
-from serving.served import Served
+from serving.served import Served, Split
 from tests.serving.worlds import ITEMS, asked, make_served, pairs, told
+from webapp.selectors.experiments import in_treatment
 
 FEW = ["i3", "i5", "i8"]
 
@@ -186,3 +187,27 @@ def test_history_offers_users_to_try(served: Served) -> None:
     assert (found["known"], found["total"], found["sample"]) == (True, 5, served.model.user_ids)
     assert told(served, "history", user="")["user"] == "u0"
     assert not told(served, "history", user="nobody")["known"]
+
+
+def test_in_an_experiment_each_user_gets_the_same_version_however_asked() -> None:
+    served, treatment = make_served(), make_served(1, number=2)
+    served.split = Split(1, "salt", 50, treatment)
+    users = served.model.user_ids + [f"new {number}" for number in range(20)]
+    expected = {user: 2 if in_treatment("salt", 50, user) else 1 for user in users}
+    assert set(expected.values()) == {1, 2}
+    together = told(served, "users", users=[*users, *users], k=5)
+    assert [each["user"] for each in together["lists"]] == [*users, *users]
+    for each in together["lists"]:
+        alone = told(served, "user", user=each["user"], k=5)
+        assert each["version"] == alone["version"] == expected[each["user"]]
+        assert [item["item"] for item in each["items"]] == [item["item"] for item in alone["items"]]
+    in_second = next(user for user in served.model.user_ids if expected[user] == 2)
+    assert asked(served, "user", user=in_second, k=5) == asked(treatment, "user", user=in_second, k=5)
+    assert told(served, "user", user=in_second, split=False)["version"] == 1
+    for kind, question in (("new", {"items": FEW}), ("similar", {"item": "i1"}), ("scores", {"pairs": [[in_second, "i1"]]})):
+        assert told(served, kind, **question)["version"] == 1
+
+
+def test_who_is_known(served: Served) -> None:
+    found = told(served, "known", users=["u1", "nobody", "u1"], items=["i1", "x"])
+    assert (found["users"], found["items"]) == ([True, False, True], [True, False])

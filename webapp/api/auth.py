@@ -47,6 +47,11 @@ class RecommendToken(Token):
     openapi_description = "The secret of a token with the scope `recommend`."
 
 
+class FeedbackToken(Token):
+    scope = Scope.FEEDBACK
+    openapi_description = "The secret of a token with the scope `feedback`."
+
+
 _TOKENS = {"read": ReadToken, "write": WriteToken, "recommend": RecommendToken}
 
 

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from django.conf import settings
 from django.http import HttpRequest
 
-from webapp.api.auth import RecommendToken
+from webapp.api.auth import FeedbackToken, RecommendToken, Token
 from webapp.api.errors import ApiError
 from webapp.models import ApiToken
 
@@ -19,8 +19,8 @@ BELIEVED_SECONDS = 1.0
 MOST_KEPT = 1000
 
 
-class MeteredToken(RecommendToken):
-    """A token with the scope ``recommend``, looked up at most once a second, and held to its rate."""
+class Metered(Token):
+    """A token that is looked up at most once a second, and held to its rate."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,6 +62,14 @@ class MeteredToken(RecommendToken):
     def _wait(self, found: ApiToken, now: float) -> float:
         with self._lock:
             return self._rates.setdefault(found.pk, Rate(settings.RECSMITH_RATE_LIMIT)).take(now)
+
+
+class MeteredToken(Metered, RecommendToken):
+    """For recommendations."""
+
+
+class FeedbackMeteredToken(Metered, FeedbackToken):
+    """For feedback, whose rate is its own."""
 
 
 class Rate:

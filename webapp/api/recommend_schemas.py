@@ -90,7 +90,7 @@ class UserList(ItemList):
 
 class Served(Schema):
     model: str
-    version: int = Field(description="The promoted version, which answered.")
+    version: int = Field(description="The version that answered: the promoted one, or that of an experiment which the user gets.")
 
 
 class WithIgnored(Served):
@@ -101,8 +101,12 @@ class UserAnswer(UserList, WithIgnored):
     pass
 
 
+class ListOfUser(UserList):
+    version: int = Field(description="The version that this user gets.")
+
+
 class UsersAnswer(WithIgnored):
-    lists: list[UserList] = Field(description="In the order of `users`.")
+    lists: list[ListOfUser] = Field(description="In the order of `users`.")
 
 
 class ItemsAnswer(ItemList, WithIgnored):

@@ -10,10 +10,12 @@ from django.urls import path
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_safe
 
-from webapp.api import api, recommend
+from webapp.api import api, experiments, feedback, recommend
 from webapp.api.reference import reference_of
 
 api.add_router("/models", recommend.router)
+api.add_router("/models", feedback.router)
+api.add_router("/models", experiments.router)
 
 
 @cache

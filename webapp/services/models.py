@@ -19,7 +19,7 @@ from django.utils.text import slugify
 from gnn.bundle import Bundle, load
 from gnn.bundle.members import pack, unpack
 from webapp.enums import AuditVerb, ModelState, RunState, SearchState, TrainedOn
-from webapp.models import Model, ModelBuild, ModelVersion, Promotion, Trial
+from webapp.models import Experiment, Model, ModelBuild, ModelVersion, Promotion, Trial
 from webapp.queue import BUILD_MODEL, enqueue_on_commit
 from webapp.selectors.models import before_promotion, registrable_runs
 from webapp.services.audit import event_record
@@ -202,6 +202,8 @@ def _locked(version_id: int) -> ModelVersion:
 
 
 def _serve(model: Model, version: ModelVersion) -> None:
+    """Serve ``version`` to everybody: an experiment with another one ends."""
+    Experiment.objects.filter(model=model, ended_at=None).update(ended_at=Now())
     ModelVersion.objects.filter(model=model, state=ModelState.PROMOTED).update(state=ModelState.READY)
     version.state = ModelState.PROMOTED
     version.save(update_fields=["state"])

@@ -46,7 +46,7 @@ def _asked(request: HttpRequest, name: str, user: str, mmr_lambda: float | None)
         return {"message": answer.message}
     history = json.loads(answer.body)
     wanted = WITHOUT_FILTERS | {"model": name, "user": history["user"], "k": K}
-    options = {"exclude_seen": True, "mmr_lambda": mmr_lambda, "explain": True, "fallback": "popularity"}
+    options = {"exclude_seen": True, "mmr_lambda": mmr_lambda, "explain": True, "fallback": "popularity", "split": False}
     found, beside = (json.loads(ask(question).body) for question in (wanted | options | {"kind": "user"}, wanted | {"kind": "neighbours"}))
     theirs = {item["item"] for item in beside["items"]}
     address = request.build_absolute_uri(reverse("api:recommend", args=[name])).removesuffix("/recommend")
