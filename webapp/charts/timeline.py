@@ -16,8 +16,10 @@ from webapp.charts.figures import BLUE, GREEN, ORANGE, PINK, VERMILLION, figure_
 from webapp.enums import Failure
 from webapp.selectors.timeline import Kind, Span
 
-RESOLUTION = 700
+RESOLUTION = 400
 """Parts of the whole time below which nothing can be told apart: what is shorter is drawn together."""
+MOST_BARS = 1600
+"""Of all workers; with many of them the parts are larger."""
 WORKER_PIXELS = 34
 
 STYLES: dict[Kind, tuple[str, str, str | Promise]] = {
@@ -59,22 +61,22 @@ class Timeline:
 
 
 def timeline_data(spans: Sequence[Span], *, resolution: int = RESOLUTION) -> Timeline:
-    """The bars of ``spans``, which are by their start; neighbours of one kind that are too short are one bar."""
+    """The bars of ``spans``, which are by their start; neighbours of one kind that are too short together are one bar."""
     if not spans:
         return Timeline([], [])
-    shortest = (max(span.end for span in spans) - spans[0].start) / resolution
+    workers = sorted({span.worker for span in spans})
+    shortest = (max(span.end for span in spans) - spans[0].start) / max(1, min(resolution, MOST_BARS // len(workers)))
     bars: list[Bar] = []
     newest: dict[tuple[str, str], int] = {}
     for span in spans:
         place = newest.get((span.worker, span.kind))
         last = bars[place] if place is not None else None
-        short = span.end - span.start < shortest
-        if place is not None and last is not None and span.start - last.end < shortest and (short or last.end - last.start < shortest):
+        if place is not None and last is not None and span.end - last.start < shortest:
             bars[place] = replace(last, end=max(last.end, span.end), count=last.count + 1, words="")
         else:
             newest[span.worker, span.kind] = len(bars)
             bars.append(Bar(span.worker, span.kind, span.start, span.end, 1, _words(span)))
-    return Timeline(sorted({span.worker for span in spans}), bars)
+    return Timeline(workers, bars)
 
 
 def _words(span: Span) -> str:
