@@ -34,7 +34,7 @@ def test_a_search_runs_to_its_verdict() -> None:
     assert sorted(search.trials.values_list("told_order", flat=True)) == [1, 2, 3]
     for trial in search.trials.all():
         assert trial.reward == trial.scores["ndcg@20"]
-        assert set(trial.scores) == {f"{metric}@{k}" for metric in (*METRIC_LABELS, "fairness_gap") for k in (10, 20)}
+        assert set(trial.scores) == {f"{metric}@{k}" for metric in (*METRIC_LABELS, "fairness_gap") for k in (10, 20)} | {"auc"}
         assert trial.curve.count() == trial.epochs == 3
     assert {baseline.state for baseline in search.baselines.all()} == {RunState.COMPLETED}
     runs = list(search.finalist_runs.select_related("trial"))

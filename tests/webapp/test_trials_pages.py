@@ -50,6 +50,12 @@ def test_the_k_of_the_objective_has_its_own_column(signed_in: Client) -> None:
     assert "–" in text
 
 
+def test_metrics_of_no_list_stand_below_the_others(signed_in: Client) -> None:
+    scores = {"ndcg@10": 0.2, "ndcg@20": 0.25, "auc": 0.9123}
+    trial = make_trial(make_search(), 1, state=RunState.COMPLETED, reward=0.25, scores=scores)
+    assert re.search(r'AUC</th>\s*<td colspan="2" class="num">0\.9123</td>', page(signed_in, trial))
+
+
 def test_a_failed_trial_shows_the_reason_and_no_score(signed_in: Client) -> None:
     trial = make_trials(make_search(), [None])[0]
     text = page(signed_in, trial)

@@ -25,6 +25,9 @@ METRIC_LABELS = {
     "coverage": "Coverage", "gini": "Gini index", "novelty": "Novelty", "popularity": "Average popularity",
 }  # fmt: skip
 
+WHOLE_METRIC_LABELS = {"auc": "AUC", "rmse": "RMSE", "log_loss": "Log-loss", "label_auc": "AUC of labels"}
+"""Those that look at no list: how all items are ranked, and how well weights and labels are foretold."""
+
 CONTROLLER_LABELS = {"ppo": "PPO", "reinforce": "REINFORCE", "evolution": "Evolution", "tpe": "TPE", "random": "Random search"}
 
 MAIN_METRICS = ("precision", "recall", "f1", "ndcg")

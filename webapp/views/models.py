@@ -29,11 +29,11 @@ from webapp.selectors.models import (
     version_of,
     versions_of,
 )
-from webapp.selectors.searches import METRIC_LABELS
 from webapp.selectors.trials import decision_rows
 from webapp.services.errors import Conflict
 from webapp.services.models import model_archive, model_promote, model_register, model_roll_back
 from webapp.templatetags.display import mean_sd
+from webapp.views.metric_table import metric_table
 
 THIS = "This architecture"
 """Beside the baselines."""
@@ -196,8 +196,4 @@ def _text(measured: Measured | None, seeds: int) -> str:
 
 def _table(scores: Mapping[str, Measured], protocol: Protocol, seeds: int) -> list[tuple[str, list[tuple[str, str]]]]:
     """(metric, its (name, value) at each list length) for those that were measured."""
-    return [
-        (label, [(f"{name}@{k}", _text(scores.get(f"{name}@{k}"), seeds)) for k in protocol.cutoffs])
-        for name, label in METRIC_LABELS.items()
-        if any(f"{name}@{k}" in scores for k in protocol.cutoffs)
-    ]
+    return [(str(label), [(name, _text(measured, seeds)) for name, measured in cells]) for label, cells in metric_table(scores, protocol)]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -17,10 +16,11 @@ from webapp.enums import RunState, SearchState
 from webapp.models import Trial
 from webapp.selectors.reproduce import reproduction
 from webapp.selectors.rounds import plan_of
-from webapp.selectors.searches import MAIN_METRICS, METRIC_LABELS
+from webapp.selectors.searches import MAIN_METRICS
 from webapp.selectors.trial_events import trial_events
 from webapp.selectors.trials import decision_rows, trial_curve, trial_latest, trial_test_scores
 from webapp.templatetags.display import duration, score
+from webapp.views.metric_table import metric_table
 
 LIVE_MS = 1500
 LONGEST_MESSAGE = 4000
@@ -114,8 +114,8 @@ def _facts_context(trial: Trial, protocol: Protocol) -> dict[str, Any]:
         "cutoffs": protocol.cutoffs,
         "rung": trial.rung + 1,
         "rungs": len(rungs.epochs(protocol.max_epochs)) if rungs else 0,
-        "table": _rows(trial.scores, protocol),
-        "test_table": None if tested is None else _rows(tested, protocol),
+        "table": metric_table(trial.scores, protocol),
+        "test_table": None if tested is None else metric_table(tested, protocol),
         "latest": trial_latest(trial, protocol.objective),
         "finalist_runs": runs,
         "tested_seeds": sum(run.state == RunState.COMPLETED for run in runs),
@@ -128,12 +128,3 @@ def _facts_context(trial: Trial, protocol: Protocol) -> dict[str, Any]:
         "drawing": draw_architecture(architecture),
         "train_time": duration(trial.train_seconds),
     }
-
-
-def _rows(scores: Mapping[str, Any], protocol: Protocol) -> list[tuple[str, list[tuple[str, Any]]]]:
-    """(metric, its (name, value) at each list length) for a table of the metrics that were measured."""
-    return [
-        (label, [(f"{name}@{k}", scores.get(f"{name}@{k}")) for k in protocol.cutoffs])
-        for name, label in METRIC_LABELS.items()
-        if any(f"{name}@{k}" in scores for k in protocol.cutoffs)
-    ]
