@@ -32,13 +32,13 @@ class Rungs:
 def rungs_figure(data: Rungs) -> dict[str, Any]:
     """For each rung a bar of the trials of each arm that reached its end, with the share of the first rung's."""
     figure = go.Figure()
-    ends = [_("Rung %(rung)s: %(end)s") % {"rung": row.number, "end": row.end} for row in data.ladder]
+    ends = [_("Rung %(rung)s<br>%(end)s") % {"rung": row.number, "end": row.end} for row in data.ladder]
     for place, arm in enumerate(data.arms):
         cells = [row.cells[place] for row in data.ladder]
         first, name = cells[0].reached, ArmName(arm)
         figure.add_bar(
             x=ends, y=[cell.reached for cell in cells], name=str(name.label), meta=f"rungs:{arm}",
-            text=[str(cell.reached) for cell in cells],
+            text=[str(cell.reached) for cell in cells], textposition="outside", cliponaxis=False,
             customdata=[[cell.reached / first if first else 0, cell.best] for cell in cells],
             marker={"color": ARM_STYLES[name][0], "pattern": {"shape": PATTERNS[name], "fillmode": "overlay", "solidity": 0.3}},
             hovertemplate="%{x}<br>%{y} (%{customdata[0]:.0%})<br>" + _("best") + " %{customdata[1]:.4f}<extra></extra>",
@@ -47,7 +47,7 @@ def rungs_figure(data: Rungs) -> dict[str, Any]:
         barmode="group",
         height=380,
         showlegend=True,
-        xaxis={"type": "category"},
+        xaxis={"type": "category", "tickangle": 0, "automargin": True},
         yaxis={"title": {"text": _("Trials that reached its end")}},
     )
     return figure_json(figure)
