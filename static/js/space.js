@@ -58,9 +58,13 @@
 
   const move = (button) => {
     const option = button.closest("[data-option]");
-    const other = button.dataset.move === "1" ? option.nextElementSibling : option.previousElementSibling;
+    const later = button.dataset.move === "1";
+    // What is not ticked is out of sight, and passed over.
+    let other = option;
+    do other = later ? other.nextElementSibling : other.previousElementSibling;
+    while (other && !other.querySelector("input").checked);
     if (!other) return;
-    if (button.dataset.move === "1") other.after(option);
+    if (later) other.after(option);
     else other.before(option);
     button.focus();
     changed(option);

@@ -191,3 +191,14 @@ def test_start_pressed_at_the_same_moment_in_two_tabs_of_one_form_starts_one_sea
     with ThreadPoolExecutor(4) as tabs:
         places = set(tabs.map(press, range(4)))
     assert places == {reverse("search", args=[Search.objects.get().pk])}
+
+
+def test_the_summary_tells_of_a_search_with_the_same_settings(signed_in: Client) -> None:
+    data = form_data(signed_in, dataset=make_dataset(profile=PROFILE).pk)
+    notice = "A search with these very settings is under way already"
+    assert notice not in summary(signed_in, **data)
+    signed_in.post(reverse("search_new"), data)
+    assert notice in summary(signed_in, **data)
+    assert notice not in summary(signed_in, **data | {"seed": 2})
+    Search.objects.update(state="finished")
+    assert notice not in summary(signed_in, **data)

@@ -14,6 +14,7 @@ from webapp.forms.searches import SearchForm
 from webapp.models import Search
 from webapp.queue import TRIALS_QUEUE
 from webapp.selectors.costs import forecast, training_size, worker_rates
+from webapp.selectors.search_alike import search_alike
 from webapp.selectors.searches import CONTROLLER_LABELS, metric_label
 from webapp.selectors.workers import workers_alive
 from webapp.services.errors import Conflict
@@ -70,7 +71,9 @@ def search_summary(request: HttpRequest) -> HttpResponse:
                 planned_trials=cleaned["planned_trials"],
                 workers=cleaned["workers"],
             )
+        same = {name: cleaned[name] for name in ("controller", "planned_trials", "seed")}
         context |= {
+            "alike": search_alike(dataset, form.space, form.protocol, plan, **same),
             "dataset": dataset,
             "controller": CONTROLLER_LABELS[cleaned["controller"]],
             "objective": metric_label(form.protocol.objective),
