@@ -26,10 +26,10 @@ class Rungs(_Frozen):
 
     by: Literal["epochs", "data"] = "epochs"
     """epochs: a promoted trial goes on from its checkpoint; data: it starts again on ``factor`` times the interactions."""
-    first: int = Field(default=4, ge=1, le=10_000)
-    """Epochs of the first rung (by epochs)."""
+    first: int = Field(default=3, ge=1, le=10_000)
+    """Epochs of the first rung (by epochs); with the defaults of all three, and of the protocol, rungs end at 3, 9, 27 and 100."""
     factor: int = Field(default=3, ge=2, le=10)
-    count: int = Field(default=3, ge=2, le=10)
+    count: int = Field(default=4, ge=2, le=10)
     """Rungs, the last of which has every epoch or all the data."""
 
     def epochs(self, max_epochs: int) -> tuple[int, ...]:

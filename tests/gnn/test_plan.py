@@ -61,5 +61,5 @@ def test_costs_and_gaps_may_be_objectives() -> None:
 
 
 def test_usual_rungs_need_trials_longer_than_the_first() -> None:
-    assert SearchPlan.usual(4) == SearchPlan(standard_first=True)
-    assert SearchPlan.usual(5) == SearchPlan(standard_first=True, rungs=Rungs(by="epochs", first=4, factor=3, count=3))
+    assert SearchPlan.usual(3) == SearchPlan(standard_first=True)
+    assert SearchPlan.usual(4) == SearchPlan(standard_first=True, rungs=Rungs(by="epochs", first=3, factor=3, count=4))

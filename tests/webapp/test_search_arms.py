@@ -87,7 +87,7 @@ def test_the_page_shows_arms_and_rungs(signed_in: Client) -> None:
     make_arms(search)
     for name in ("search", "search_arms"):
         text = signed_in.get(reverse(name, args=[search.pk])).content.decode()
-        for expected in ("Random search", "1,800", "0.3125", "7.2 s", "1 min 15 s", "12 epochs"):
+        for expected in ("Random search", "1,800", "0.3125", "7.2 s", "1 min 15 s", "9 epochs"):
             assert expected in text
         assert "By hand" not in text
 

@@ -82,7 +82,7 @@ def started(*options: str) -> Search:
     return search_run._started(vars(parser.parse_args(["--dataset", str(toy_dataset().pk), *options])))
 
 
-RUNGS = {"by": "epochs", "first": 4, "factor": 3, "count": 3}
+RUNGS = {"by": "epochs", "first": 3, "factor": 3, "count": 4}
 
 
 @pytest.mark.django_db
@@ -90,8 +90,8 @@ RUNGS = {"by": "epochs", "first": 4, "factor": 3, "count": 3}
     ("options", "rungs"),
     [
         ((), RUNGS),
-        (("--max-epochs", "4"), None),
-        (("--max-epochs", "5"), RUNGS),
+        (("--max-epochs", "3"), None),
+        (("--max-epochs", "4"), RUNGS),
         (("--no-rungs",), None),
         (("--rungs",), RUNGS),
     ],

@@ -188,21 +188,22 @@ def test_a_bad_objective_names_its_line(signed_in: Client, objectives: str, mess
 @pytest.mark.parametrize(
     ("changes", "rungs"),
     [
-        ({}, Rungs(by="epochs", first=4, factor=3, count=3)),
-        ({"max_epochs": 5}, Rungs()),
-        ({"max_epochs": 4}, None),
+        ({}, Rungs(by="epochs", first=3, factor=3, count=4)),
+        ({"max_epochs": 4}, Rungs()),
+        ({"max_epochs": 3}, None),
         ({"rungs": "off"}, None),
         ({"rungs": "data", "max_epochs": 2, "rungs_factor": 2}, Rungs(by="data", factor=2)),
     ],
 )
 def test_an_untouched_plan_has_rungs_where_they_fit(signed_in: Client, changes: dict[str, Any], rungs: Rungs | None) -> None:
     signed_in.post(reverse("search_new"), form_data(signed_in, dataset=make_dataset().pk) | changes)
-    assert Search.objects.get().plan == SearchPlan(rungs=rungs).to_json()
+    assert Search.objects.get().plan == SearchPlan(standard_first=True, rungs=rungs).to_json()
 
 
 WHOLE_PLAN = {
     "controller": "tpe", "split": "k_fold", "folds": 4, "fold": 2, "rungs": "data", "rungs_first": 6, "rungs_factor": 2, "rungs_count": 4,
-    "median_stop": "on", "random_arm": "", "inherit": "on", "prior": "on", "objectives": "recall@10 1\nparameters 0.25",
+    "median_stop": "on", "random_arm": "", "standard_first": "", "inherit": "on", "prior": "on",
+    "objectives": "recall@10 1\nparameters 0.25",
     "max_parameters": 900_000, "max_memory_mib": 512, "max_latency_ms": 2.5, "max_train_seconds": 60, "budget_epochs": 300,
     "budget_minutes": 1.5, "budget_worker_minutes": 3, "budget_target": 0.4, "budget_stale_trials": 12,
 }  # fmt: skip

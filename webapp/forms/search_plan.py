@@ -103,6 +103,12 @@ class PlanForm(BudgetForm):
         label=_("Random search beside it"),
         help_text=_("Spends as much again on chance, so that what the controller gains over it is seen."),
     )
+    standard_first = forms.BooleanField(
+        required=False,
+        initial=True,
+        label=_("Begin with the standard"),
+        help_text=_("The controller's first trial has the catalogue's default for every choice, or the nearest on offer."),
+    )
     inherit = forms.BooleanField(
         required=False,
         label=_("Inherit embeddings"),
@@ -146,8 +152,8 @@ class PlanForm(BudgetForm):
     )
 
     PLAN_FIELDS = (
-        "rungs", "rungs_first", "rungs_factor", "rungs_count", "median_stop", "random_arm", "inherit", "prior", "reward", "objectives",
-        "text_model", *Constraints.model_fields, *BudgetForm.base_fields,
+        "rungs", "rungs_first", "rungs_factor", "rungs_count", "median_stop", "random_arm", "standard_first", "inherit", "prior",
+        "reward", "objectives", "text_model", *Constraints.model_fields, *BudgetForm.base_fields,
     )  # fmt: skip
 
     def clean_objectives(self) -> list[Term]:
@@ -184,7 +190,7 @@ class PlanForm(BudgetForm):
             "constraints": {name: cleaned[name] for name in Constraints.model_fields},
             "budget": self.budget_document(),
         }
-        plain = ("median_stop", "random_arm", "inherit", "prior", "objectives", "reward", "text_model")
+        plain = ("median_stop", "random_arm", "standard_first", "inherit", "prior", "objectives", "reward", "text_model")
         try:
             plan = SearchPlan.from_json(document | {name: cleaned[name] for name in plain})
         except SpaceError as error:
@@ -209,6 +215,7 @@ def plan_initial(plan: SearchPlan) -> dict[str, Any]:
         "rungs_count": rungs.count,
         "median_stop": plan.median_stop,
         "random_arm": plan.random_arm,
+        "standard_first": plan.standard_first,
         "inherit": plan.inherit,
         "prior": plan.prior,
         "reward": plan.reward,
