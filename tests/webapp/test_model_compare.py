@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 def pair() -> tuple[ModelVersion, ModelVersion]:
     """The second has another operator in its second layer and other scores."""
     first, second = (model_import(owner=None, file=bundle_file(seed)) for seed in (0, 1))
-    second.document["architecture"]["operator.2"] = "gat"
+    second.document["architecture"] |= {"operator.2": "gat", "heads.2": 2}
     second.document["metrics"]["scores"]["test"]["ndcg@20"] = {"mean": 0.35, "sd": 0.02}
     second.document["metrics"]["interval"] = None
     second.save()
@@ -44,10 +44,11 @@ def test_what_two_versions_have_and_where_they_differ(signed_in: Client, pair: t
     assert found["Validation NDCG@20"] == ("0.3100 ± 0.0100", "0.3100 ± 0.0100", False)
     assert found["Interval of the test score"] == ("0.2900 – 0.3300", "–", True)
     assert found["Network structure, layer 1"] == ("GCN", "GCN", False)
-    assert found["Network structure, layer 2"] == ("–", "GAT", True)
+    assert found["Network structure, layer 2"] == ("LightGCN", "GAT", True), "what is left out is at its default"
+    assert found["Attention heads, layer 2"] == ("–", "2", True), "LightGCN has none"
     assert found["SHA-256 of the interactions"] == ("ab" * 32, "ab" * 32, False)
     assert found["torch"] == ("2.13.0", "2.13.0", False)
-    assert lines(signed_in, first=2, second=1)["Network structure, layer 2"] == ("GAT", "–", True)
+    assert lines(signed_in, first=2, second=1)["Network structure, layer 2"] == ("GAT", "LightGCN", True)
 
 
 def test_without_a_choice_the_served_version_is_compared_with_the_newest(

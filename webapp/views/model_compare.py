@@ -12,14 +12,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from gnn.bundle.document import Measured, ModelDocument
+from gnn.catalogue import CATALOGUE, LABELS
 from gnn.protocol import Protocol
-from gnn.space import Architecture
+from gnn.settings import Settings
+from gnn.space import Architecture, Choice, choice_text
 from webapp.enums import TrainedOn
 from webapp.forms.searches import protocol_words
 from webapp.models import Model
 from webapp.selectors.models import VersionRow, versions_of
 from webapp.selectors.searches import metric_label
-from webapp.selectors.trials import decision_rows
+from webapp.selectors.trials import decision_label
 from webapp.templatetags.display import mean_sd, thousands
 
 NOTHING = "–"
@@ -50,7 +52,7 @@ def model_compare(request: HttpRequest, name: str) -> HttpResponse:
         assert first is not None and second is not None
         context["sections"] = [
             (_("Quality"), _quality(first, second)),
-            (_("Architecture"), _pairs(_decisions(first), _decisions(second))),
+            (_("Architecture"), _decisions(first, second)),
             (_("Data"), _pairs(_data(first), _data(second))),
             (_("How they were made"), _pairs(_making(first), _making(second))),
         ]
@@ -92,8 +94,31 @@ def _text(document: ModelDocument, measured: Measured | None) -> str:
     return mean_sd(None if measured is None else (measured.mean, measured.sd), len(document.metrics.seeds))
 
 
-def _decisions(document: ModelDocument) -> dict[str, str]:
-    return dict(decision_rows(Architecture.of(document.architecture)))
+def _decisions(first: ModelDocument, second: ModelDocument) -> list[Compared]:
+    """Every decision that either spells out; what the other leaves out is at its default there, or has no part."""
+    both = [Architecture.of(document.architecture) for document in (first, second)]
+    spelled = {name for architecture in both for name in architecture.to_json()}
+    names = [name for stem in CATALOGUE for name in sorted(spelled) if name.partition(".")[0] == stem]
+    return [Compared(decision_label(name), *(_choice_words(architecture, name) for architecture in both)) for name in names]
+
+
+def _choice_words(architecture: Architecture, name: str) -> str:
+    choice = _choice(architecture, name)
+    return NOTHING if choice is None else str(LABELS.get(str(choice), choice_text(choice)))
+
+
+def _choice(architecture: Architecture, name: str) -> Choice | None:
+    """What the architecture has for a decision; None where the catalogue's conditions say that it has no part."""
+    stem, dot, layer = name.partition(".")
+    entry = CATALOGUE[stem]
+    if layer and int(layer) > int(architecture.get("layers", CATALOGUE["layers"].default)):
+        return None
+    for parent, allowed in entry.when.items():
+        if _choice(architecture, parent + dot + layer if CATALOGUE[parent].per else parent) not in allowed:
+            return None
+    if name == "scorer":  # its default is the objective's own
+        return Settings.of(architecture).scorer
+    return architecture.get(name, entry.default)
 
 
 def _data(document: ModelDocument) -> dict[str, str]:
