@@ -21,6 +21,7 @@ from tests.webapp.calling import Program
 from tests.webapp.test_experiments import told
 from tests.webapp.test_feedback import event, searched, send, table
 from tests.webapp.test_model_services import bundle_file
+from webapp.embedded import BASE_DIR
 from webapp.enums import Scope
 from webapp.models import Dataset, Experiment, FeedbackEvent, Model
 from webapp.selectors.models import promoted_version
@@ -121,4 +122,7 @@ def test_what_is_shown_to_copy_works(signed_in: Client, user: User, live_server:
 
     assert json.loads(run("bash", "-c", curl))["events"][0]["version"] == 1
     assert "'version': 1" in run(sys.executable, "-c", python)
-    assert sorted(FeedbackEvent.objects.values_list("kind", flat=True)) == ["click", "click", "impression"]
+    section = (BASE_DIR / "README.md").read_text().partition("\n### Learn from what became of it\n")[2]
+    readme = section.partition("```bash\n")[2].partition("```")[0].replace("http://127.0.0.1:8000", live_server.url)
+    assert json.loads(run("bash", "-c", readme))["events"][0]["id"] == "order-1-item-7"
+    assert sorted(FeedbackEvent.objects.values_list("kind", flat=True)) == ["click", "click", "click", "impression"]

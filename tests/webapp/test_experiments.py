@@ -11,12 +11,14 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from gnn.proportions import Proportion
 from tests.webapp.calling import Program, refused
 from tests.webapp.test_feedback import event, send
 from tests.webapp.test_model_services import bundle_file
+from webapp.charts.experiments import rate_series
 from webapp.enums import FeedbackKind
 from webapp.models import Experiment, FeedbackEvent, Model, ModelVersion
-from webapp.selectors.experiments import Serving, experiment_result, experiments_running, in_treatment
+from webapp.selectors.experiments import Rate, Serving, experiment_result, experiments_running, in_treatment
 from webapp.selectors.models import promoted_version
 from webapp.services.errors import Conflict
 from webapp.services.experiments import experiment_start, experiment_stop
@@ -188,3 +190,16 @@ def test_over_the_api(program: Program, model: Model) -> None:
     assert promoted_version("films").number == 2  # type: ignore[union-attr]
     assert [row["id"] for row in program.get("/models/films/experiments").json()["items"]] == [number]
     refused(program.get("/models/films/experiments/999"), 404)
+
+
+def test_the_figure_shows_percents_and_how_far_intervals_reach() -> None:
+    rates = [
+        Rate(FeedbackKind.CLICK, Proportion(3, 10), Proportion(9, 10)),
+        Rate(FeedbackKind.PURCHASE, Proportion(0, 10), Proportion(0, 0)),
+    ]
+    series = rate_series(rates, "control")
+    assert series["x"] == [30, 0]
+    low, high = Proportion(3, 10).interval
+    assert (series["below"][0], series["above"][0]) == pytest.approx((100 * (0.3 - low), 100 * (high - 0.3)))
+    assert series["below"][1] == 0
+    assert rate_series(rates, "treatment")["x"] == [90], "nobody was asked, so there is no mark"
