@@ -124,7 +124,7 @@ def mean_epochs(rungs: Rungs | None, max_epochs: int) -> float:
     ends = rungs.epochs(max_epochs)
     before = (0, *ends) if rungs.by == "epochs" else (0,) * (len(ends) + 1)
     work = ((ends[rung] - before[rung]) * rungs.share(rung) for rung in range(len(ends)))
-    return sum(epochs / rungs.factor**rung for rung, epochs in enumerate(work))
+    return float(sum(epochs / rungs.factor**rung for rung, epochs in enumerate(work)))
 
 
 MIN_TRIALS = 3

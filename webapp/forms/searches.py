@@ -209,8 +209,8 @@ def protocol_words(protocol: Protocol) -> list[tuple[str, str]]:
     words = dict(SPLITS) | METRIC_LABELS
     settings = protocol.to_json()
     rows = [
-        (str(SearchForm.base_fields[name].label or name.capitalize()), words.get(str(settings[name]), str(settings[name])))
+        (str(SearchForm.base_fields[name].label or name.capitalize()), str(words.get(str(settings[name]), settings[name])))
         for name in PROTOCOL_FIELDS
         if protocol.split == "k_fold" or name not in ("folds", "fold")
     ]
-    return [*rows, ("Reported at K", ", ".join(map(str, protocol.cutoffs)))]
+    return [*rows, (gettext("Reported at K"), ", ".join(map(str, protocol.cutoffs)))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from json.decoder import scanstring
 
 from gnn.catalogue import check_trainable
 from gnn.errors import SpaceError
@@ -68,7 +67,7 @@ def _find(text: str, at: int, step: str | int) -> int | None:
     while text[at] not in "]}":
         key: str | int = index
         if keyed:
-            key, at = scanstring(text, at + 1)
+            key, at = _decoder.raw_decode(text, at)
             at = _skip(text, _skip(text, at) + 1)
         if key == step:
             return at

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -166,8 +167,10 @@ class SpaceForm(forms.Form):
 
     def see(self, number: int) -> None:
         """Let the form, shown again, begin from another version."""
-        self.data = self.data.copy()
-        self.data["seen"] = str(number)
+        assert isinstance(self.data, QueryDict)
+        data = self.data.copy()
+        data["seen"] = str(number)
+        self.data = data
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

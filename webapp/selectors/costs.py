@@ -101,7 +101,8 @@ def training_size(dataset: Dataset, protocol: Protocol | None = None, plan: Sear
         return None
     users, items, pairs = map(int, counts)
     widths = feature_sizes(dataset_described(dataset), plan or SearchPlan())
-    return TrainingSize(users, items, pairs, trained_pairs(protocol or Protocol(), users, pairs), **widths)
+    trained = trained_pairs(protocol or Protocol(), users, pairs)
+    return TrainingSize(users, items, pairs, trained, widths.get("user_width", 0), widths.get("item_width", 0))
 
 
 def trained_pairs(protocol: Protocol, users: int, pairs: int) -> int:
