@@ -19,6 +19,8 @@ from django.templatetags.i18n import BlockTranslateNode, TranslateNode
 from django.utils.functional import Promise
 from django.utils.translation import to_locale
 
+from gnn.catalogue import CATALOGUE, LABELS
+
 PAGES, SCRIPTS = "django", "djangojs"
 """The domains of gettext that Django reads: one for templates and Python, one for JavaScript."""
 
@@ -58,6 +60,9 @@ def texts_found(domain: str) -> Catalog:
         return found
     for file in sorted((root / "webapp").rglob("*.py")):
         _add(found, root, file, _calls("python", file))
+    # The library knows no languages: what its catalogue says to people is translated where a page shows it.
+    words = [text for entry in CATALOGUE.values() for text in (entry.label, entry.help)]
+    _add(found, root, root / "gnn" / "catalogue", ((0, text, None) for text in dict.fromkeys([*words, *LABELS.values()])))
     for file in sorted((root / "templates").rglob("*.html")):
         _add(found, root, file, template_texts(file.read_text()))
     return found
