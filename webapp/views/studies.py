@@ -7,8 +7,8 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
@@ -22,11 +22,13 @@ from webapp.uploads import too_large
 
 @require_safe
 def study_download(request: HttpRequest, search_id: int) -> FileResponse:
+    search = get_object_or_404(Search, pk=search_id)
     file = tempfile.TemporaryFile()  # noqa: SIM115  the response closes it
     try:
-        search = search_export(search_id=search_id, file=file)
-    except Search.DoesNotExist as error:
-        raise Http404(f"There is no search {search_id}.") from error
+        search_export(search_id=search.pk, file=file)
+    except BaseException:
+        file.close()
+        raise
     file.seek(0)
     name = f"{slugify(search.name)[:60] or 'search'}-{search.pk}-study.zip"
     return FileResponse(file, as_attachment=True, filename=name, content_type="application/zip")
