@@ -23,6 +23,8 @@ from webapp.embedded import home_folder
 from webapp.models import ModelVersion
 from webapp.processes import processes_running
 from webapp.scoring import LENGTH, MAX_QUESTION, ScoringDown, scoring_address
+from webapp.selectors.experiments import in_treatment
+from webapp.services.experiments import experiment_start, experiment_stop
 from webapp.services.models import model_import, model_promote, model_roll_back
 
 pytestmark = pytest.mark.slow
@@ -74,6 +76,25 @@ def test_lists_are_ranked_in_the_background_and_change_no_answer(scoring: Popen[
     assert changed["code"][0].tolist()[:5] == [int(item["item"][1:]) for item in json.loads(question("films", k=4).body)["items"]] + [-1]
     time.sleep(2 * LOOK_EVERY)
     assert question("films", k=1) == before
+
+
+def test_experiments_are_followed_until_a_promotion_ends_them(scoring: Popen[bytes]) -> None:
+    first, second = (model_import(owner=None, file=bundle_file(seed)) for seed in range(2))
+    model_promote(owner=None, version_id=first.pk)
+    wait_until_served(1)
+    experiment = experiment_start(owner=None, model_id=first.model_id, number=2, percent=50)
+    users = [f"user {number}" for number in range(20)]
+    expected = [2 if in_treatment(experiment.salt, 50, user) else 1 for user in users]
+
+    def versions() -> list[int]:
+        return [json.loads(question("films", user=user).body)["version"] for user in users]
+
+    wait_for(lambda: versions() == expected, what="each user to get the version of the experiment")
+    experiment_stop(owner=None, experiment_id=experiment.pk)
+    wait_for(lambda: set(versions()) == {1}, what="everybody to get the promoted version again")
+    experiment_start(owner=None, model_id=first.model_id, number=2, percent=50)
+    model_promote(owner=None, version_id=second.pk)
+    wait_for(lambda: set(versions()) == {2}, what="everybody to get the version that was promoted")
 
 
 def test_a_version_that_cannot_be_opened_leaves_the_one_before(scoring: Popen[bytes]) -> None:
