@@ -16,7 +16,7 @@ from webapp.api.auth import authorised, owner_of
 from webapp.api.fields import Document, Name, Text
 from webapp.api.paging import Page, PageQuery, page_of
 from webapp.models import Space, SpaceVersion
-from webapp.selectors.spaces import space_rows, spaces_listed, versions_listed
+from webapp.selectors.spaces import SpaceRow, space_rows, spaces_listed, versions_listed
 from webapp.services.spaces import space_create, space_delete, space_update
 
 router = Router(auth=authorised("read"), tags=["Search spaces"])
@@ -72,6 +72,11 @@ class PresetOut(SizeOut):
 
 def _shown(space: Space) -> dict[str, Any]:
     [row] = space_rows([space])
+    return _row_shown(row)
+
+
+def _row_shown(row: SpaceRow) -> dict[str, Any]:
+    space = row.space
     plain = {name: getattr(space, name) for name in ("id", "name", "created_at", "updated_at")}
     held = {"version": row.version.number, "document": row.version.document, "size": row.size, "decisions": row.decisions}
     return plain | held | {"owner": space.owner.username if space.owner else None}
@@ -91,7 +96,7 @@ def _preset(name: str) -> dict[str, Any]:
 def space_list(request: HttpRequest, query: Query[SpaceQuery]) -> Any:
     """By name."""
     spaces, following = page_of(spaces_listed(text=query.q), query, key="name")
-    return {"items": [_shown(space) for space in spaces], "next": following}
+    return {"items": [_row_shown(row) for row in space_rows(spaces)], "next": following}
 
 
 @router.post("", response={201: SpaceDetail}, auth=write, summary="Save a space")
