@@ -54,14 +54,14 @@ class SpaceDetail(SpaceOut):
     document: Document
 
 
-class VersionOut(Schema):
+class SpaceVersionOut(Schema):
     number: int
     author: str | None
     created_at: datetime
     searches: int = Field(description="Searches that began with it.")
 
 
-class VersionDetail(VersionOut):
+class SpaceVersionDetail(SpaceVersionOut):
     document: Document
 
 
@@ -130,14 +130,14 @@ def space_get(request: HttpRequest, space_id: int) -> Any:
     return _shown(get_object_or_404(spaces_listed(), pk=space_id))
 
 
-@router.get("/{int:space_id}/versions", response=list[VersionOut], summary="List the versions of a space")
-def version_list(request: HttpRequest, space_id: int) -> Any:
+@router.get("/{int:space_id}/versions", response=list[SpaceVersionOut], summary="List the versions of a space")
+def space_version_list(request: HttpRequest, space_id: int) -> Any:
     """The newest first, at most 100."""
     return [_version_shown(version) for version in versions_listed(get_object_or_404(Space, pk=space_id).pk)[:100]]
 
 
-@router.get("/{int:space_id}/versions/{int:number}", response=VersionDetail, summary="Get a version of a space")
-def version_get(request: HttpRequest, space_id: int, number: int) -> Any:
+@router.get("/{int:space_id}/versions/{int:number}", response=SpaceVersionDetail, summary="Get a version of a space")
+def space_version_get(request: HttpRequest, space_id: int, number: int) -> Any:
     version = get_object_or_404(versions_listed(space_id), number=number)
     return _version_shown(version) | {"document": version.document}
 
