@@ -64,7 +64,7 @@ def test_from_a_csv_to_a_leaderboard(signed_in_page: Page, tmp_path: Path) -> No
     expect(page.get_by_role("heading", name="New search")).to_be_visible()
     assert page.evaluate(PRESS_TWICE) == [True, False]
     page.reload()
-    page.get_by_label("Search space").select_option(label="without attention")
+    page.get_by_label("Search space").select_option(label="without attention, version 1")
     page.get_by_label("Name").fill("first search")
     page.get_by_label(re.compile("Trials")).fill("4")
     page.get_by_label(re.compile("Parallel trials")).fill("2")
