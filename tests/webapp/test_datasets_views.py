@@ -226,7 +226,7 @@ def test_the_list_shows_and_filters_datasets(signed_in: Client, django_assert_ma
     toy_dataset()
     for at in range(30):
         Dataset.objects.create(name=f"copy {at}", filename="x.csv", source_blob="x")
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         page = signed_in.get(reverse("datasets"))
     assert [dataset.name for dataset in page.context["page"]] == [f"copy {at}" for at in range(29, 4, -1)]
     text = signed_in.get(reverse("datasets"), {"q": "TOY"}).content.decode()

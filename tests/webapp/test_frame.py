@@ -57,6 +57,7 @@ def test_every_page_but_the_doors_asks_for_a_login(client: Client, db: None) -> 
         "dataset_id": trial.search.dataset_id,
         "action": "pause",
         "batch_id": 1,
+        "experiment_id": 1,
         "file_id": 1,
         "token_id": 1,
         "upload_id": uuid.uuid4(),
