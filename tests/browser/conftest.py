@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import urllib.request
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from tests.waiting import wait_for
@@ -17,6 +19,7 @@ from webapp.processes import processes_running
 from webapp.queue import CONTROL_QUEUE, TRIALS_QUEUE, app
 from webapp.selectors.workers import workers_alive
 
+PASSWORD = "correct horse battery staple"
 TIMEOUT_MS = 30_000
 """Generous: a test machine may be busy with two workers."""
 
@@ -89,6 +92,17 @@ def page(browser: Browser, stack: str) -> Iterator[Page]:
     yield page
     context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def signed_in_page(page: Page) -> Page:
+    User.objects.create_user("ada", password=PASSWORD)
+    page.goto("/")
+    page.get_by_label("Username").fill("ada")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(re.compile(r"/$"))
+    return page
 
 
 def _expected(text: str) -> bool:

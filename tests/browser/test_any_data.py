@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import User
 from playwright.sync_api import Page, Route, expect
 
 from tests.nasty_files import NASTY, Nasty
@@ -15,19 +14,7 @@ from webapp.models import Blob, Dataset, Upload
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser, pytest.mark.slow]
 
-PASSWORD = "correct horse battery staple"
 CHUNK = 4 << 20
-
-
-@pytest.fixture
-def signed_in_page(page: Page) -> Page:
-    User.objects.create_user("ada", password=PASSWORD)
-    page.goto("/")
-    page.get_by_label("Username").fill("ada")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page).to_have_url(re.compile(r"/$"))
-    return page
 
 
 def choose(page: Page, file: Path) -> None:
