@@ -30,7 +30,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import psutil  # noqa: E402
 import torch  # noqa: E402
-from django.db import connection  # noqa: E402
+from django.db import close_old_connections, connection  # noqa: E402
 
 from gnn.device import set_threads  # noqa: E402
 from gnn.heap import keep_freed_memory  # noqa: E402
@@ -44,6 +44,9 @@ warnings.filterwarnings("ignore", message="You're running the worker with superu
 
 app.conf.imports = ("searchworker.tasks",)
 app.conf.worker_consumer = "searchworker.consumer:LastingConsumer"
+# Celery would open a connection to the database for every task, which takes longer than most rounds of a search. Django's own care for
+# connections, around requests, is right for tasks too: those that are too old or broken are replaced.
+app.conf.CELERY_DB_REUSE_MAX = sys.maxsize
 
 SEEN_EVERY_SECONDS = 10
 
@@ -56,6 +59,13 @@ def device_name() -> str:
     if not torch.cuda.is_available():
         return "cpu"
     return f"cuda:{billiard.current_process().index % torch.cuda.device_count()}"
+
+
+@signals.task_prerun.connect
+@signals.task_postrun.connect
+def _renew_connections(sender: Any, **_: Any) -> None:
+    if not sender.request.is_eager:
+        close_old_connections()
 
 
 @signals.worker_process_init.connect
