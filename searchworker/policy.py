@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,21 +21,15 @@ LOGIT_BOUND = 3.0
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the policy says of B architectures; every tensor is [B, D] and 0 where the decision is not active."""
+    """What the policy says of B architectures; every tensor [B, D] is 0 where the decision is not active."""
 
     log_probs: Tensor
     entropies: Tensor
     values: Tensor
     """Expected standardised reward before the decision is made."""
     active: Tensor
-
-
-@dataclass(frozen=True)
-class Draw(Evaluation):
-    """B sampled rows [B, D] with what the policy says of them, and the probability of each choice [B, D, C]."""
-
-    rows: Tensor
-    probabilities: Tensor
+    log_softmax: Tensor
+    """Log-probability of every choice, also where the decision is not active; [B, D, C]."""
 
 
 class Policy(nn.Module):
@@ -59,19 +54,11 @@ class Policy(nn.Module):
         self.value = nn.Parameter(torch.zeros(HIDDEN + 1))
         """Weights of the value head, then its bias."""
 
-    def evaluate(self, rows: Tensor) -> Evaluation:
-        """Log-probabilities, entropies and values of given rows [B, D], with gradients."""
-        return self._evaluation(rows, 1.0)[0]
+    def sample(self, count: int, generator: torch.Generator, temperature: float = 1.0) -> Tensor:
+        """Draw ``count`` independent architectures, [count, D]; a higher ``temperature`` flattens every decision.
 
-    def sample(self, count: int, generator: torch.Generator, temperature: float = 1.0) -> Draw:
-        """Draw ``count`` independent architectures; a higher ``temperature`` flattens every decision."""
-        with torch.no_grad():
-            rows = self._rows(count, generator, temperature)
-            evaluation, log_softmax = self._evaluation(rows, temperature)
-            return Draw(**vars(evaluation), rows=rows, probabilities=log_softmax.exp() * evaluation.active.unsqueeze(2))
-
-    def _rows(self, count: int, generator: torch.Generator, temperature: float) -> Tensor:
-        """Sampled rows [count, D], in numpy, whose calls cost a fraction of torch's on arrays this small."""
+        In numpy, whose calls cost a fraction of torch's on arrays this small.
+        """
         encoding = self.encoding
         choice, decision, head, bias = (weights.detach().numpy() for weights in (self.choice, self.decision, self.head, self.bias))
         # The choice with the smallest E_c / p_c, E_c exponential, is c with probability p_c; p_c need not be normalised.
@@ -90,26 +77,26 @@ class Policy(nn.Module):
             before += active[:, None] * choice[first + chosen]
         return torch.from_numpy(rows)
 
-    def _evaluation(self, rows: Tensor, temperature: float) -> tuple[Evaluation, Tensor]:
-        """Also the log-probability of every choice [B, D, C]."""
+    def evaluate(self, rows: Tensor, temperature: float | Sequence[float] = 1.0) -> Evaluation:
+        """What the policy says of given rows [B, D], with gradients; ``temperature`` is that of all or of each, [B]."""
         active = rows != INACTIVE
         chosen = rows.clamp(min=0)
         embedded = self.choice[self.encoding.first_choice + chosen] * active.unsqueeze(2)
         before = embedded.cumsum(1) - embedded
         hidden = torch.tanh(before + self.decision)
         scores = torch.einsum("bdh,dch->bdc", hidden, self.head[self.encoding.choices]) + self.bias
-        bounded = LOGIT_BOUND / temperature * torch.tanh(scores / LOGIT_BOUND)
+        bounded = LOGIT_BOUND / torch.tensor(temperature).view(-1, 1, 1) * torch.tanh(scores / LOGIT_BOUND)
         log_softmax = bounded.masked_fill(~self.encoding.offered, -torch.inf).log_softmax(-1)
         log_probs = log_softmax.gather(2, chosen.unsqueeze(2)).squeeze(2)
         values = hidden @ self.value[:-1] + self.value[-1]
         zero = torch.zeros(())
-        evaluation = Evaluation(
+        return Evaluation(
             log_probs=torch.where(active, log_probs, zero),
             entropies=torch.where(active, _entropy(log_softmax), zero),
             values=torch.where(active, values, zero),
             active=active,
+            log_softmax=log_softmax,
         )
-        return evaluation, log_softmax
 
 
 def _uniform(generator: torch.Generator, *shape: int) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from searchworker.controllers.base import Controller, Outcome, Proposal
 from searchworker.controllers.memory import Entry, Memory
 from searchworker.critic import Critic
 from searchworker.encoding import INACTIVE, space_encoding
-from searchworker.policy import Draw, Policy
+from searchworker.policy import Policy
 
 USUAL_TRIALS = 100
 """Length of a search at which the learning rate is as stated; it changes with the inverse root of the length."""
@@ -100,34 +101,37 @@ class LearnedController(Controller):
     def _next(self) -> Proposal | None:
         """Claim the first new draw or, at every second proposal, the most promising of several; None if none may be proposed."""
         finished = self._critic.numbers()
-        candidates: dict[tuple[int, ...], tuple[Draw, int]] = {}
+        candidates: dict[tuple[int, ...], float] = {}  # row -> temperature of its draw
+        repeated: dict[tuple[int, ...], tuple[int, float]] = {}  # row -> number, temperature
         drawn = repeats = 0
         screened = len(self._table) % SCREENED == SCREENED - 1
         proposal: Proposal | None = None
         for attempt in range(ROUNDS):
-            draw = self._policy.sample(DRAWS, self._torch_generator, ROUND_TEMPERATURE**attempt)
+            temperature = ROUND_TEMPERATURE**attempt
             drawn += DRAWS
-            for i, row in enumerate(map(tuple, draw.rows.tolist())):
+            for row in map(tuple, self._policy.sample(DRAWS, self._torch_generator, temperature).tolist()):
                 if row not in finished:
-                    candidates.setdefault(row, (draw, i))
+                    candidates.setdefault(row, temperature)
                     continue
                 repeats += 1
                 if not candidates:
-                    self._recall(finished[row], draw, i)
+                    repeated.pop(row, None)  # the newest counts as the latest
+                    repeated[row] = finished[row], temperature
             if screened and len(candidates) < CANDIDATES and attempt < ROUNDS - 1:
                 continue
             rows = list(candidates)
             for row in self._most_promising_first(rows) if screened else rows:
                 architecture = self._encoding.architecture(row)
-                draw, i = candidates.pop(row)
+                temperature = candidates.pop(row)
                 if self._claim(architecture):
                     by_critic = screened and self._critic.is_informed
-                    proposal = Proposal(architecture, self._behaviour(draw, i) | {"by_critic": by_critic})
+                    proposal = Proposal(architecture, self._behaviour(row, temperature) | {"by_critic": by_critic})
                     break
                 repeats += 1
-                self._recall(self._number(architecture), draw, i)
+                repeated[row] = self._number(architecture), temperature
             if proposal is not None:
                 break
+        self._recall(repeated)
         self.repeat_rate += (1 - REPEAT_DECAY) * (repeats / drawn - self.repeat_rate)
         return proposal
 
@@ -140,19 +144,26 @@ class LearnedController(Controller):
         architecture = self._claim_random()
         return None if architecture is None else Proposal(architecture, self._uniform_behaviour(architecture))
 
-    def _recall(self, number: int, draw: Draw, i: int) -> None:
-        """Answer a repeated draw from the table of rewards, if there is an answer yet."""
-        rungs, reward = self._table.told(number)
-        if rungs:
-            self._latest.put(number, Entry(draw.rows[i], draw.log_probs[i], reward, rungs - 1))
+    def _recall(self, repeated: Mapping[tuple[int, ...], tuple[int, float]]) -> None:
+        """Answer repeated draws from the table of rewards, those that have an answer yet; row -> (number, temperature)."""
+        answered = {row: told for row, (number, _) in repeated.items() if (told := self._table.told(number))[0]}
+        if not answered:
+            return
+        rows = torch.tensor(list(answered))
+        with torch.no_grad():
+            log_probs = self._policy.evaluate(rows, [repeated[row][1] for row in answered]).log_probs
+        for i, (row, (rungs, reward)) in enumerate(answered.items()):
+            self._latest.put(repeated[row][0], Entry(rows[i], log_probs[i], reward, rungs - 1))
 
-    def _behaviour(self, draw: Draw, i: int) -> dict[str, Any]:
-        active = [(j, decision.name) for j, decision in enumerate(self._encoding.decisions) if draw.rows[i, j] >= 0]
-        log_probs, entropies = draw.log_probs[i].tolist(), draw.entropies[i].tolist()
+    def _behaviour(self, row: tuple[int, ...], temperature: float) -> dict[str, Any]:
+        with torch.no_grad():
+            drawn = self._policy.evaluate(torch.tensor([row]), temperature)
+        active = [(j, decision.name) for j, decision in enumerate(self._encoding.decisions) if row[j] != INACTIVE]
+        log_probs, entropies = drawn.log_probs[0].tolist(), drawn.entropies[0].tolist()
         return {
             "log_probs": {name: log_probs[j] for j, name in active},
             "entropies": {name: entropies[j] for j, name in active},
-            "value": float(draw.values[i, 0]),
+            "value": float(drawn.values[0, 0]),
         }
 
     def _uniform_behaviour(self, architecture: Architecture) -> dict[str, Any]:
@@ -209,9 +220,11 @@ class LearnedController(Controller):
         The batch comes from a generator of its own, so asking changes no proposal. A decision that
         no sample makes active has zeros: the policy has ruled it out.
         """
-        draw = self._policy.sample(MARGINAL_SAMPLES, torch.Generator().manual_seed(self.seed))
-        counts = (draw.rows >= 0).sum(0).clamp(min=1)
-        means = draw.probabilities.sum(0) / counts.unsqueeze(1)
+        rows = self._policy.sample(MARGINAL_SAMPLES, torch.Generator().manual_seed(self.seed))
+        with torch.no_grad():
+            drawn = self._policy.evaluate(rows)
+        counts = drawn.active.sum(0).clamp(min=1)
+        means = (drawn.log_softmax.exp() * drawn.active.unsqueeze(2)).sum(0) / counts.unsqueeze(1)
         return {decision.name: means[i, : len(decision.choices)].tolist() for i, decision in enumerate(self._encoding.decisions)}
 
     def state_dict(self) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class TestScreening:
             controller = make_controller(name, SEVEN, seed, 40)
             assert isinstance(controller, LearnedController)
             play(controller, landscape, 21, np.random.default_rng(seed))
-            rows = {tuple(row) for row in controller._policy.sample(200, torch.Generator().manual_seed(seed)).rows.tolist()}
+            rows = {tuple(row) for row in controller._policy.sample(200, torch.Generator().manual_seed(seed)).tolist()}
             new = rows - set(controller._critic.numbers())
             (proposal,) = controller.ask(1)
             drawn = np.mean([landscape.value(controller._encoding.architecture(row)) for row in new])
