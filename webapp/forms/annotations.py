@@ -3,7 +3,7 @@ from __future__ import annotations
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-MAX_NOTE = 20_000
+from webapp.services.annotations import MAX_NOTE
 
 
 class NoteForm(forms.Form):

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, F, IntegerField, QuerySet, Sum, Value
+from django.db.models import Count, IntegerField, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce, Left, Now, StrIndex
 from django.utils import timezone
 
@@ -82,17 +82,17 @@ def workers_alive(*, queue: str) -> QuerySet[Worker]:
 def worker_rows() -> list[WorkerRow]:
     """Workers heard of within a day: those alive first, each group by name."""
     tasks = defaultdict(list)
-    for worker, task in _running():
-        tasks[worker].append(task)
-    done = {row["of"]: row for row in _lately()}
+    for name, task in _running():
+        tasks[name].append(task)
+    done = _lately()
     now = timezone.now()
     alive_since = now - timedelta(seconds=ALIVE_SECONDS)
     rows = []
     for worker in Worker.objects.filter(seen_at__gt=now - SHOWN_FOR).order_by("name")[:MAX_SHOWN]:
         alive = worker.gone_at is None and worker.seen_at > alive_since
-        counted = done.get(worker.name, {"trials": 0, "epochs": 0})
+        trials, epochs = done.get(worker.name, (0, 0))
         hours = max(0.0, min(RATE_OVER, now - worker.started_at) / timedelta(hours=1)) if alive else 0.0
-        rows.append(WorkerRow(worker, alive, tasks[worker.name] if alive else [], counted["trials"], counted["epochs"], hours))
+        rows.append(WorkerRow(worker, alive, tasks[worker.name] if alive else [], trials, epochs, hours))
     return sorted(rows, key=lambda row: (not row.alive, row.worker.name))
 
 
@@ -109,8 +109,9 @@ def _running() -> Iterator[tuple[str, Task]]:
             yield worker.partition("/")[0], Task(kind, search_id, search_name, str(label), trial, started_at, epochs)
 
 
-def _lately() -> QuerySet[Trial, dict[str, object]]:
-    """Name of a worker, with the trials that it ended in the last hour and their epochs."""
+def _lately() -> dict[str, tuple[int, int]]:
+    """Name of a worker -> the trials that it ended in the last hour, and their epochs."""
     ended = Trial.objects.filter(finished_at__gt=Now() - RATE_OVER, same_as=None, worker__contains="/")
     named = ended.annotate(of=Left("worker", StrIndex("worker", Value("/")) - 1))
-    return named.order_by("of").values("of").annotate(trials=Count("id"), epochs=Coalesce(Sum(F("epochs")), 0))[:MAX_SHOWN]
+    counted = named.order_by("of").values("of").annotate(n=Count("id"), trained=Coalesce(Sum("epochs"), 0))
+    return {row["of"]: (row["n"], row["trained"]) for row in counted[:MAX_SHOWN]}

@@ -23,6 +23,8 @@ ANNOTATABLE: dict[SubjectKind, type[Annotatable]] = {
     SubjectKind.MODEL: Model,
 }
 
+MAX_NOTE = 20_000
+"""Characters."""
 MAX_TAGS = 20
 MAX_TAG_LENGTH = 40
 

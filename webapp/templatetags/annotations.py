@@ -9,9 +9,8 @@ from django.template.context import Context
 from django.urls import reverse
 from django.utils.translation import gettext
 
-from webapp.forms.annotations import NoteForm
 from webapp.models import ApiToken, Dataset, Model, Search, Space, Worker
-from webapp.services.annotations import Annotatable
+from webapp.services.annotations import MAX_NOTE, Annotatable
 from webapp.services.audit import KINDS, Subject
 
 register = template.Library()
@@ -60,12 +59,12 @@ def is_list(value: Any) -> bool:
 
 
 @register.inclusion_tag("annotations/panel.html", takes_context=True)
-def annotations(context: Context, row: Annotatable) -> dict[str, Any]:
+def annotations_of(context: Context, row: Annotatable) -> dict[str, Any]:
     """Note, tags and archive of a dataset, space, search or model."""
     return {
         "row": row,
         "kind": KINDS[type(row)],
-        "form": NoteForm(initial={"text": row.note, "seen": row.note_version}, auto_id="note_%s"),
+        "max_note": MAX_NOTE,
         "list_url": {Dataset: "datasets", Space: "spaces", Search: "searches", Model: "models"}[type(row)],
         "csrf_token": context.get("csrf_token"),
     }

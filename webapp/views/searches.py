@@ -100,9 +100,7 @@ def search_page(request: HttpRequest, search_id: int) -> HttpResponse:
     space = SearchSpace.from_json(search.space)
     points = curve_points(search)
     state, arms = progress(search), arms_at_work(search)
-    figure = reward_figure(
-        reward_curve(points), state.baselines, objective=objective_of(search), planned=planned_total(search)
-    )
+    figure = reward_figure(reward_curve(points), state.baselines, objective=objective_of(search), planned=planned_total(search))
     context = {
         "figure": figure,
         "cursor": last_told(points),

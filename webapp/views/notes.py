@@ -53,7 +53,7 @@ def tags(request: HttpRequest, kind: str, subject_id: int) -> HttpResponse:
         else:
             messages.success(request, _("The tags are saved."))
     else:
-        messages.warning(request, " ".join(form.errors["tags"]))
+        messages.warning(request, " ".join(map(str, form.errors["tags"])))
     return redirect(subject_url(row))
 
 
