@@ -92,5 +92,11 @@ NASTY = (
     Nasty("long gzip cut off", gzip.compress(_LONG)[:-5000], "nasty.csv.gz", invalid="ends too early: it is incomplete"),
     Nasty("decompression bomb", gzip.compress(HEADER + GOOD * 3000), "nasty.csv.gz", invalid="more than 1 MB when decompressed"),
     Nasty("half a sign of UTF-16", table(b"u1,i1,3,1\n").decode().encode("utf-16") + b"\x41", kept=1, rejected={Reason.UNDECODABLE: 1}),
+    Nasty("a line for Excel and a title", b"sep=,\r\nSales <2024>\r\n\r\n" + table(b"u1,,3,1\n"), rejected={Reason.MISSING_ITEM: 1},
+          shown=("lines 1 to 3 are skipped", "line 45")),
+    Nasty("two byte order marks in UTF-32", ("\ufeff\ufeff" + table(b"u1,i1,3,1\n").decode()).encode("utf-32-be"), kept=1),
+    Nasty("thousands in one column", table(b'u1,i1,"1,234.50",1\nu1,i1,"1,23",1\n'), kept=1, rejected={Reason.WEIGHT_NOT_NUMBER: 1},
+          shown=("1,23",)),
+    Nasty("a page to sign in", b"<!DOCTYPE html>\n<html><title>Sign in, please</title></html>\n", refused="is a web page"),
     Nasty("array broken far down", _ARRAY[:-1000], "nasty.json", invalid="The JSON array in nasty.json is broken in line"),
 )  # fmt: skip

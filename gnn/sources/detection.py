@@ -22,6 +22,7 @@ from gnn.sources.mapping import (
     TableFormat,
     TimestampUnit,
 )
+from gnn.sources.problems import problems_of
 
 PREVIEW_ROWS = 10
 How = TypeVar("How", bound=TableFormat)
@@ -76,12 +77,6 @@ class Detected:
         """Judge the columns of ``rows``; ``named`` says that ``names`` come from the file."""
         columns = tuple(Column.from_values(at, name, [row[at] for row in rows]) for at, name in enumerate(names))
         guesses = guess_roles(list(columns), named=named)
-        time = guesses.get("timestamp")
-        if time is not None and columns[time.column].ambiguous_date:
-            problems += (f"The dates of column {names[time.column]!r} can be read day first and month first. Choose which is meant.",)
-        for role in NUMERIC_ROLES:
-            if role in guesses:
-                problems += _unclear_numbers(columns[guesses[role].column], delimiter)
         return cls(
             filename=filename,
             source=source,
@@ -97,7 +92,7 @@ class Detected:
             rows=tuple(rows[:PREVIEW_ROWS]),
             guesses=guesses,
             kind=guess_kind(filename, columns, guesses, named=named),
-            problems=problems,
+            problems=problems + problems_of(columns, guesses, rows, delimiter, named=named),
         )
 
     @property
@@ -152,18 +147,6 @@ class Detected:
                 "on_reject": on_reject,
             }
         )
-
-
-def _unclear_numbers(column: Column, delimiter: Delimiter) -> tuple[str, ...]:
-    """What to choose where thousands and fractions look alike; with a dot they mostly are fractions, but for files that avoid the comma."""
-    decimal, _, example = column.written
-    if not example or (decimal == "." and delimiter != ";"):
-        return ()
-    sign = "comma" if decimal == "," else "dot"
-    return (
-        f"In column {column.name!r} the {sign} of numbers such as {example} may be the decimal sign or divide thousands. "
-        "It is taken for the decimal sign. Choose how numbers are written if it is not.",
-    )
 
 
 __all__ = ["PREVIEW_ROWS", "Column", "Detected", "Guess", "Kind", "KindGuess"]

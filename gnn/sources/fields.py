@@ -33,8 +33,8 @@ _FORMS: dict[TimestampUnit, tuple[str, ...]] = {
         r"^[A-Za-z]{3} " + _NAMED_MONTH + r" +(?<day>\d{1,2}) (?<hour>\d{2}):(?<minute>\d{2}):(?<second>\d{2})(?<half>) "
         r"(?:(?<zone>[+-]\d{4}|UTC|GMT) )?(?<year>\d{4})$",
     ),
-    "dmy": (r"^(?<day>\d{1,2})[-/. ](?<month>\d{1,2})[-/. ](?<year>\d{4})" + _CLOCK,),
-    "mdy": (r"^(?<month>\d{1,2})[-/. ](?<day>\d{1,2})[-/. ](?<year>\d{4})" + _CLOCK,),
+    "dmy": (r"^(?<day>\d{1,2})[-/. ](?<month>\d{1,2})[-/. ](?<year>\d{4}|\d{2})" + _CLOCK,),
+    "mdy": (r"^(?<month>\d{1,2})[-/. ](?<day>\d{1,2})[-/. ](?<year>\d{4}|\d{2})" + _CLOCK,),
 }
 _QUICK_FORMS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ")
 """Read without a regular expression, which is ten times faster."""
@@ -102,12 +102,15 @@ def _by_form(text: pl.Series, form: str) -> pl.Series:
         return part(name).cast(pl.Int64, strict=False).fill_null(0)
 
     month = part("month").str.to_lowercase().replace({name: str(at) for at, name in enumerate(_MONTHS, start=1)})
+    # Two digits are the years 1969 to 2068, as POSIX has it.
+    century = pl.when(whole("year") < 69).then(pl.lit("20")).otherwise(pl.lit("19"))
+    year = pl.when(part("year").str.len_chars() == 2).then(pl.concat_str([century, part("year")])).otherwise(part("year"))
     half = part("half").str.to_lowercase()
     # 12 AM is midnight and 12 PM is noon.
     hour = pl.when(half == "").then(whole("hour")).otherwise(whole("hour") % 12 + pl.when(half == "pm").then(12).otherwise(0))
     hour = pl.when((half != "") & ~whole("hour").is_between(1, 12)).then(99).otherwise(hour)
     clock = pl.concat_str(
-        [part("year"), month, part("day"), hour.cast(pl.String), whole("minute").cast(pl.String), whole("second").cast(pl.String)],
+        [year, month, part("day"), hour.cast(pl.String), whole("minute").cast(pl.String), whole("second").cast(pl.String)],
         separator=" ",
     )
     local = clock.str.to_datetime("%Y %m %d %H %M %S", time_unit="ms", strict=False).dt.epoch("s")

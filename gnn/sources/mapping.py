@@ -57,7 +57,7 @@ DELIMITERS: dict[Delimiter, str] = {
 Encoding = Literal["utf-8", "latin-1", "utf-16", "utf-32", "gb18030"]
 ENCODINGS: dict[Encoding, str] = {
     "utf-8": "UTF-8",
-    "latin-1": "Latin-1 (Western European)",
+    "latin-1": "Latin-1 or Windows-1252 (Western European)",
     "utf-16": "UTF-16 (Excel's Unicode text)",
     "utf-32": "UTF-32",
     "gb18030": "GB18030 (Chinese)",

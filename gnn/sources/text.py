@@ -58,6 +58,10 @@ BINARY_MAGICS: dict[bytes, str] = {
     b"\x89HDF": "an HDF5 file",
 }
 PARQUET_MAGIC = b"PAR1"
+_TAR_AT, _TAR_MAGIC = 257, b"ustar"
+_MARKUP = re.compile(rb"\s*(<!doctype html|<html\b|<\?xml)", re.IGNORECASE)
+_WINDOWS: dict[int, str] = {code: bytes([code]).decode("cp1252", errors="ignore") or chr(code) for code in range(0x80, 0xA0)}
+"""What Windows writes where Latin-1 has control signs that no text has: the euro, curly quotation marks and others."""
 _WANTED = (
     "Upload CSV, TSV or other delimited text, JSON (lines or an array) or Parquet, plain or compressed with gzip, zip, Zstandard or xz"
 )
@@ -80,6 +84,11 @@ class TextReader:
         for magic, what in BINARY_MAGICS.items():
             if self.head.startswith(magic):
                 raise DataError(f"The file {self._filename} {verb} {what}, not a table in text form. {_WANTED}.")
+        if self.head[_TAR_AT:].startswith(_TAR_MAGIC):
+            raise DataError(f"The file {self._filename} {verb} a tar archive, not a table. Upload the files in it one by one.")
+        if (markup := _MARKUP.match(self.head.removeprefix(codecs.BOM_UTF8))) is not None:
+            what = "XML" if b"xml" in markup[1].lower() else "a web page, perhaps one that asks to sign in"
+            raise DataError(f"The file {self._filename} {verb} {what}, not a table. {_WANTED}.")
         if self.guess_encoding() not in ("utf-16", "utf-32") and (position := self.head.find(b"\0")) >= 0:
             raise DataError(f"The file {self._filename} is binary: byte {position + 1} is NUL, which no text has. {_WANTED}.")
 
@@ -101,7 +110,8 @@ class TextReader:
 
     def head_text(self, encoding: Encoding) -> str:
         """The head decoded for looking at: what is no text becomes U+FFFD, a row cut at the end of the head is left out."""
-        text = self.head.decode(self._codec(encoding), errors="replace").lstrip("\ufeff").replace("\0", "\ufffd")
+        text = _as_windows(self.head.decode(self._codec(encoding), errors="replace"), encoding)
+        text = text.lstrip("\ufeff").replace("\0", "\ufffd")
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         return text if self.head_is_all or "\n" not in text else text[: text.rindex("\n") + 1]
 
@@ -162,7 +172,7 @@ class TextReader:
             return
         decoder = codecs.getincrementaldecoder(self._codec(encoding))(errors=_NUL)
         for block in source:
-            yield decoder.decode(block).encode()
+            yield _as_windows(decoder.decode(block), encoding).encode()
         yield decoder.decode(b"", final=True).encode()
 
     def _codec(self, encoding: Encoding) -> str:
@@ -176,6 +186,10 @@ class TextReader:
         yield self.head
         while block := self._plain.read(BLOCK_BYTES):
             yield block
+
+
+def _as_windows(text: str, encoding: Encoding) -> str:
+    return text.translate(_WINDOWS) if encoding == "latin-1" else text
 
 
 def _without_long_lines(block: bytes, max_line_bytes: int) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import tarfile
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,21 @@ def test_names_beat_order_and_give_their_reason() -> None:
     assert guessed(detected) == {"user": 3, "item": 2, "weight": 1, "timestamp": 0}
     assert detected.guesses["user"].reason == "the column is named 'userId'"
     assert detected.guesses["user"].confidence == 0.95
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_chinese_names_are_understood(encoding: str) -> None:
+    rows = "".join(f"张{at % 5},茶{at % 7},{at % 5},2023-01-{at % 28 + 1:02}\n" for at in range(40))
+    detected = look(f"用户ID,商品编号,评分,下单时间\n{rows}".encode(encoding))
+    assert (detected.has_header, detected.encoding) == (True, encoding)
+    assert guessed(detected) == {"user": 0, "item": 1, "weight": 2, "timestamp": 3}
+    assert {guess.confidence for guess in detected.guesses.values()} == {0.95}
+
+
+def test_names_in_a_language_that_is_not_known_leave_it_to_values_and_order() -> None:
+    detected = look("пользователь,фильм,оценка\n" + "".join(f"u{at % 5},i{at % 7},{at % 5}\n" for at in range(40)))
+    assert guessed(detected) == {"user": 0, "item": 1, "weight": 2}
+    assert {guess.confidence for guess in detected.guesses.values()} == {0.5}
 
 
 def test_a_name_that_only_hints_is_less_certain() -> None:
@@ -229,6 +245,15 @@ def test_a_header_shorter_than_the_rows_is_told() -> None:
     )
 
 
+def tarred(content: bytes) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        member = tarfile.TarInfo("data.csv")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return file.getvalue()
+
+
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 
 
@@ -244,6 +269,10 @@ PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
         (b"u1,i1\nu2\0,i2\n", "nul.csv", "binary: byte 9 is NUL"),
         (b"alpha\nbeta\ngamma\n", "one.csv", "single column: none of double colon ::, tab, .* divides its lines. Line 1 reads 'alpha'"),
         (b"u1,i1\n", "plain.csv.gz", "named .gz, but its content is not gzip"),
+        (tarred(b"u1,i1\n"), "data.tar", "is a tar archive, not a table"),
+        (gzip.compress(tarred(b"u1,i1\n")), "data.tar.gz", "holds a tar archive"),
+        (b"\n<!DOCTYPE html>\n<html><body>Sign in</body></html>\n", "data.csv", "is a web page, perhaps one that asks to sign in"),
+        (codecs.BOM_UTF8 + b"<?xml version='1.0'?>\n<rows><row user='1'/></rows>\n", "data.csv", "is XML, not a table"),
         (gzip.compress(b"u1,i1\nu2,i2\n" * 50)[:-9], "cut.csv.gz", "ends too early"),
         (gzip.compress(b"u1,i1\nu2,i2\n")[:-8] + b"\xff" * 8, "bad.csv.gz", "damaged"),
         (gzip.compress(b""), "nothing.csv.gz", "holds no text at all"),

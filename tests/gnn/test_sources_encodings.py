@@ -33,6 +33,15 @@ def test_no_byte_order_mark_at_the_start_is_part_of_the_first_name(encoding: str
     assert rows == ROWS
 
 
+def test_what_windows_writes_beyond_latin_1_is_text() -> None:
+    rows = [(f"Renée’s “{at % 7}”", f"€ {at % 11} – naïve…", 1.0, 1_300_000_000 + at) for at in range(40)]
+    detected, found = look_and_read(as_text(rows).encode("cp1252"))
+    assert detected.encoding == "latin-1" and found == rows and detected.rows[1][0] == "Renée’s “1”"
+    # What Windows gives no sign stays the sign of Latin-1 that it is.
+    _, found = look_and_read(b"user,item\n" + b"".join(b"\x81\xe9%d,i%d\n" % (at, at) for at in range(20)))
+    assert found[0] == ("\x81é0", "i0")
+
+
 def test_what_is_cut_within_a_sign_of_utf_32_rejects_its_row_only() -> None:
     content = as_text(ROWS).encode("utf-32-be")[:-2]
     detected = detect(io.BytesIO(content), "data.csv")

@@ -359,6 +359,8 @@ def test_parquet_that_would_be_too_large_is_refused() -> None:
         "13/03/2011 07:06:40",
         "13.3.2011, 7:06:40",
         "03/13/2011 07:06:40 AM",
+        "13.03.11 07:06:40",
+        "3/13/11 7:06:40 AM",
         "1300000000",
         "1300000000.5",
         "1300000000000",
@@ -370,6 +372,11 @@ def test_common_ways_to_write_a_time_are_recognised(written: str) -> None:
     detected, rows = look_and_read("".join(f"u{at}\ti{at}\t{written}\n" for at in range(3)).encode(), delimiter="\t")
     assert detected.guesses["timestamp"].column == 2
     assert {row[2] for row in rows} == {1_300_000_000}
+
+
+def test_years_of_two_digits_are_those_of_1969_to_2068() -> None:
+    _, rows = look_and_read(b"u\ti\t31/12/68\nu\ti\t31/12/69\nu\ti\t1/1/00\nu\ti\t31/12/99\n", delimiter="\t")
+    assert [datetime.fromtimestamp(row[2], UTC).year for row in rows] == [2068, 1969, 2000, 1999]
 
 
 def test_noon_and_midnight_are_not_mixed_up() -> None:

@@ -108,6 +108,20 @@ def test_a_dot_between_thousands_is_no_decimal_sign(odd: str) -> None:
     assert found == [1234.5] * 20 and rejects.counts == {Reason.WEIGHT_NOT_NUMBER: 1}
 
 
+def test_a_column_named_like_a_weight_or_a_time_that_is_none_is_told() -> None:
+    rows = "".join(f"u{at % 5};i{at};{'NULL' if at % 9 == 4 else at % 5};{45000 + at}\n" for at in range(40))
+    detected = detect(io.BytesIO(f"user;item;rating;date\n{rows}".encode()), "plays.csv")
+    assert set(detected.guesses) == {"user", "item"}
+    advice = "It is left out unless you choose it, and then rows with such values are rejected."
+    assert detected.problems == (
+        f"Column 'rating' is named like a weight, but 'NULL' in it is no number. {advice}",
+        f"Column 'date' is named like a time, but '45000' in it is no time in a known form. {advice}",
+    )
+    one = detect(io.BytesIO(f"user;item;rating;score\n{rows}".encode()), "plays.csv")
+    assert "weight" in one.guesses and not one.problems  # another column is the weight
+    assert not detect(io.BytesIO(b"title,rating\nA film,PG\nAnother,R\n" * 5), "films.csv").problems
+
+
 def test_each_column_has_a_form_of_its_own() -> None:
     rows = "".join(f'u{at % 5};i{at};"{1000 + at:,}.5";0,{at + 1:03};{1 + at}\n' for at in range(20))
     content = f"user;item;plays;propensity;position\n{rows}".encode()
