@@ -8,6 +8,8 @@ import signal
 import sys
 
 from django.core.management import execute_from_command_line
+from django.db import ProgrammingError
+from psycopg2.errors import UndefinedColumn, UndefinedTable
 
 from webapp.embedded import home_folder, needs_servers, servers_held
 from webapp.embedded_servers import EmbeddedError
@@ -23,6 +25,10 @@ def main() -> None:
             execute_from_command_line(sys.argv)
     except EmbeddedError as error:
         sys.exit(str(error))
+    except ProgrammingError as error:
+        if isinstance(error.__cause__, (UndefinedTable, UndefinedColumn)):
+            sys.exit(f"{error.__cause__.diag.message_primary}: the tables are not those of this version. Run manage.py migrate first.")
+        raise
     except KeyboardInterrupt:
         sys.exit(130)
 

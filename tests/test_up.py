@@ -222,3 +222,12 @@ def test_help_starts_nothing(up: Up) -> None:
     assert "search_run" in up.command("help").stdout
     assert "--port" in up.command("up", "--help").stdout
     assert not up.home.exists()
+
+
+def test_a_command_before_the_tables_are_made_says_what_to_do(up: Up) -> None:
+    told = up.command("signin_link", "ada")
+    assert told.returncode == 1
+    assert told.stderr.strip().endswith("the tables are not those of this version. Run manage.py migrate first.")
+    assert "Traceback" not in told.stderr
+    assert up.command("migrate").returncode == 0
+    assert up.command("signin_link", "ada").returncode == 0
