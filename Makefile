@@ -18,7 +18,7 @@ demo: setup  ## Search MovieLens-100K, print the leaderboard, keep serving (EXIT
 	@exec $(BIN)/python manage.py demo $(if $(EXIT),--exit)
 
 test: .venv/installed-dev .venv/chromium lint  ## Check style, types and layers, then run every test but the soak
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak"
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

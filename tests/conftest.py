@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -30,8 +31,15 @@ settings.STATIC_ROOT.mkdir(exist_ok=True)
 
 @pytest.fixture(scope="session")
 def static_files() -> None:
-    """Pages name static files by their hash, which a fresh clone has not computed."""
-    call_command("collectstatic", interactive=False, verbosity=0)
+    """Pages name static files by their hash, which a fresh clone has not computed; processes that share out the tests do it once."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    with (settings.STATIC_ROOT / ".collected").open("a+") as done:
+        fcntl.flock(done, fcntl.LOCK_EX)
+        done.seek(0)
+        if done.read() != run:
+            call_command("collectstatic", interactive=False, verbosity=0)
+            done.truncate(0)
+            done.write(run)
 
 
 @pytest.fixture
