@@ -154,6 +154,7 @@ def verdict_sentence(ours: str, theirs: str, metric: str, comparison: Comparison
     p = "< 0.001" if comparison.p_value < 0.001 else f"= {comparison.p_value:.3f}"
     test = f"; p {p}, Holm-corrected for {comparison.family} comparisons" if comparison.family > 1 else ""
     if not comparison.separable:
-        return f"{ours} is not separable from {theirs} ({interval} {metric}{test})."
+        # A comma that closes an apposition ("the best baseline, EASE,") is not followed by a bracket.
+        return f"{ours} is not separable from {theirs.removesuffix(',')} ({interval} {metric}{test})."
     verb = "beats" if comparison.low > 0 else "is behind"
     return f"{ours} {verb} {theirs} by {abs(comparison.difference):.{decimals}f} {metric} ({interval}{test})."

@@ -86,6 +86,13 @@ def test_the_verdict_says_what_the_interval_says(comparison, sentence):
     assert verdict_sentence("PPO's best", "EASE", "NDCG@20", comparison) == sentence
 
 
+def test_a_name_in_apposition_stands_without_a_comma_before_a_bracket():
+    whom = "the best baseline, EASE,"
+    ahead, equal = Comparison(0.012, 0.009, 0.015, 0.0), Comparison(0.001, -0.002, 0.003, 0.4)
+    assert verdict_sentence("It", whom, "NDCG@20", ahead).startswith("It beats the best baseline, EASE, by 0.012 ")
+    assert verdict_sentence("It", whom, "NDCG@20", equal).startswith("It is not separable from the best baseline, EASE (95 % CI ")
+
+
 def test_p_values_are_corrected_by_holm():
     """By hand: 0.005 * 4, 0.01 * 3 and 0.03 * 2; 0.04 * 1 is below the one before it, whose value it takes."""
     raw = [Comparison(0, 0, 0, p) for p in (0.01, 0.04, 0.03, 0.005)]
