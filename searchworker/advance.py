@@ -154,7 +154,7 @@ def _play(
             round_ = play_round(situation)
         except StateError as error:
             log.warning("The controller of %s starts anew from what was told: %s", arm, error)
-            situation = _without_state(search, situation, name)
+            situation = _without_state(search, plan, situation, name)
             searches.search_note_restart(search, arm=name, outcomes=len(situation.observed), reason=str(error))
             round_ = play_round(situation)
         keys = [rules.key(proposal.architecture) for proposal in round_.proposals]
@@ -191,8 +191,8 @@ def _in_training(search: Search, arm: str) -> list[Architecture]:
     return [Architecture.of(architecture) for architecture in round_selectors.in_training(search, arm)]
 
 
-def _without_state(search: Search, situation: Situation, name: str) -> Situation:
-    """The same for a controller that is new, and learns from all outcomes of its arm as from those that others chose."""
+def _without_state(search: Search, plan: SearchPlan, situation: Situation, name: str) -> Situation:
+    """The same for a controller that is new: it begins as the old one did, then learns from all that was told as from others' choices."""
     own: list[Outcome] = []
     by_hand: list[Outcome] = []
     for architecture, reward, rung, arm in round_selectors.told_before(search):
@@ -205,7 +205,8 @@ def _without_state(search: Search, situation: Situation, name: str) -> Situation
     expected = [*map(Architecture.of, round_selectors.chosen_by(search, name)), *situation.expected]
     known = {situation.rules.key(architecture) for architecture in expected}
     observed = [*own, *(outcome for outcome in by_hand if situation.rules.key(outcome.architecture) not in known)]
-    return replace(situation, controller_state=None, outcomes=(), observed=observed, expected=expected)
+    earlier = _examples(search) if plan.prior and name == ArmName.CONTROLLER else ()
+    return replace(situation, controller_state=None, outcomes=(), observed=observed, expected=expected, examples=earlier)
 
 
 @lru_cache(maxsize=16)

@@ -367,6 +367,21 @@ def test_a_search_begins_from_what_was_good_on_similar_datasets() -> None:
     assert plain.learned_from == []
 
 
+def test_a_controller_that_learns_again_begins_from_similar_datasets_again() -> None:
+    dataset = toy_dataset()
+    earlier = run_everything(start(dataset=dataset, space=WIDE, planned_trials=4))
+    search = start(dataset=dataset, space=WIDE, controller="evolution", planned_trials=2, plan=SearchPlan(random_arm=False, prior=True))
+    tasks.advance_search(search.pk)
+    tasks.run_trial(search.trials.get().pk)
+    Arm.objects.filter(search=search, name=ArmName.CONTROLLER).update(state=b"of another version")
+    tasks.advance_search(search.pk)
+    search.refresh_from_db()
+    assert "learned again from its" in search.message
+    assert search.learned_from == [earlier.pk]
+    best_two = earlier.trials.order_by("-reward").values_list("key", flat=True)[:2]
+    assert list(search.trials.order_by("number").values_list("key", flat=True)) == list(best_two)
+
+
 def test_what_a_person_enqueued_trains_to_its_end_whatever_its_rank() -> None:
     protocol = PROTOCOL.model_copy(update={"max_epochs": 4, "patience": 4})
     search = start(space=WIDE, protocol=protocol, planned_trials=2, plan=SearchPlan(rungs=RUNGS, random_arm=False))
