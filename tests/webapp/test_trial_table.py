@@ -73,6 +73,11 @@ def test_the_table_sorts_and_filters(search: Search, query: str, found: list[int
     assert numbers(search, query) == found
 
 
+@pytest.mark.parametrize("size", ["0010999", "7", "-10", "9" * 30, "x"])
+def test_an_edited_url_cannot_ask_for_more_rows_than_are_offered(search: Search, size: str) -> None:
+    assert trial_table(search, QueryDict(f"size={size}")).size == 25
+
+
 def test_every_column_can_be_sorted_by_both_ways(search: Search) -> None:
     for name in trial_columns(search):
         assert sorted(numbers(search, f"sort={name}")) == sorted(numbers(search, f"sort=-{name}")) == [1, 2, 3, 4, 5]

@@ -51,7 +51,7 @@ class TrialFilter:
             state=state if state in RunState.values else "",
             arm=arm if arm in ArmName.values else "",
             failure=failure if failure in Failure.values else "",
-            rung=int(rung) - 1 if rung.isascii() and rung.isdecimal() and 0 < int(rung[:4]) <= 100 else None,
+            rung=int(rung) - 1 if rung.isascii() and rung.isdecimal() and len(rung) < 4 and int(rung) > 0 else None,
             choices=choices,
         )
 
@@ -105,7 +105,7 @@ def trial_table(search: Search, query: QueryDict) -> TrialTable:
     chosen = TrialFilter.of(search, query)
     sort = query.get("sort", "")
     sort = sort if sort.removeprefix("-") in offered else "-number"
-    size = int(text) if (text := query.get("size", "")).isascii() and text.isdecimal() and int(text[:4]) in PAGE_SIZES else USUAL_SIZE
+    size = {str(some): some for some in PAGE_SIZES}.get(query.get("size", ""), USUAL_SIZE)
     anyhow = replace(chosen, state="").apply(search, Trial.objects.filter(search=search))
     counts = dict(anyhow.values_list("state").annotate(Count("id")).order_by())
     paginator = Paginator(chosen.apply(search, trials_listed(search)).order_by(*ordering(offered, sort)), size)
