@@ -26,6 +26,7 @@ from tests.webapp.factories import (
 from webapp.enums import DatasetState, SearchState
 from webapp.models import Baseline, Search
 from webapp.queue import ADVANCE_SEARCH, RUN_BASELINE, app
+from webapp.selectors.searches_live import POINTS_AT_ONCE
 
 
 @pytest.fixture
@@ -330,6 +331,16 @@ def test_live_ends_with_the_search(signed_in: Client, state: SearchState) -> Non
     search = make_search(state=state)
     assert signed_in.get(reverse("search_live", args=[search.pk])).json()["retry_ms"] is None
     assert 'data-live-retry=""' in signed_in.get(reverse("search", args=[search.pk])).content.decode()
+
+
+def test_a_page_that_slept_through_the_end_of_a_long_search_fetches_all_of_its_outcomes(signed_in: Client) -> None:
+    search = make_search(state=SearchState.FINISHED, planned_trials=POINTS_AT_ONCE + 1)
+    make_trials(search, [0.2] * (POINTS_AT_ONCE + 1))
+    url = reverse("search_live", args=[search.pk])
+    first = signed_in.get(url).json()
+    assert (first["cursor"], first["retry_ms"], first["rows"]) == (POINTS_AT_ONCE, 1500, [])
+    last = signed_in.get(url, {"after": first["cursor"]}).json()
+    assert (last["cursor"], last["retry_ms"]) == (POINTS_AT_ONCE + 1, None)
 
 
 def test_the_page_says_what_was_frozen(signed_in: Client) -> None:

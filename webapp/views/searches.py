@@ -37,7 +37,7 @@ from webapp.selectors.searches import (
     searches_page,
     validation_verdict,
 )
-from webapp.selectors.searches_live import curve_points, in_flight, last_told, points_after
+from webapp.selectors.searches_live import POINTS_AT_ONCE, curve_points, in_flight, last_told, points_after
 from webapp.selectors.trials import decision_rows
 from webapp.selectors.workers import workers_alive
 from webapp.services.errors import Conflict
@@ -141,7 +141,9 @@ def search_live(request: HttpRequest, search_id: int) -> JsonResponse:
     points, best = points_after(search, cursor=int(after))
     cursor = max(int(after), last_told(points))
     state, arms = progress(search), arms_at_work(search)
-    retry_ms = LIVE_MS.get(SearchState(search.state))
+    live_ms = LIVE_MS.get(SearchState(search.state))
+    # A page that slept through the end of a long search still has outcomes to fetch.
+    retry_ms = LIVE_MS[SearchState.RUNNING] if live_ms is None and len(points) == POINTS_AT_ONCE else live_ms
     curve = reward_curve(points, best=best)
     answer = {
         "cursor": cursor,
@@ -163,7 +165,7 @@ def search_live(request: HttpRequest, search_id: int) -> JsonResponse:
             }
             for trial in in_flight(search)
         ]
-        if retry_ms
+        if live_ms
         else [],
     }
     return JsonResponse(answer)
