@@ -41,7 +41,6 @@ def chinese(client: Client) -> Iterator[Client]:
     fresh_catalogs()
 
 
-@pytest.mark.xfail(reason="texts are still being translated; remove this mark when it passes", strict=True)
 def test_every_text_is_translated() -> None:
     missing = [line for language in languages() for domain in DOMAINS for line in untranslated(language, domain)]
     assert not missing, f"{len(missing)} texts have no translation; `python manage.py makemessages` lists them"
