@@ -27,6 +27,8 @@ os.environ["OMP_NUM_THREADS"] = str(settings.RECSMITH_THREADS)
 if "numba" not in sys.modules:  # it refuses a change once its threads run
     os.environ["NUMBA_NUM_THREADS"] = str(settings.RECSMITH_THREADS)
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# The worker itself must not wake CUDA: a task process that is forked afterwards could not use it. NVML counts GPUs without.
+os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
 
 import psutil  # noqa: E402
 import torch  # noqa: E402
@@ -48,7 +50,8 @@ app.conf.worker_consumer = "searchworker.consumer:LastingConsumer"
 # connections, around requests, is right for tasks too: those that are too old or broken are replaced.
 app.conf.CELERY_DB_REUSE_MAX = sys.maxsize
 
-SEEN_EVERY_SECONDS = 10
+SEEN_EVERY_SECONDS = min(10.0, settings.RECSMITH_LEASE_SECONDS / 6)
+"""Between two reports of a worker that it lives."""
 
 draining = billiard.Event()
 """Set when this worker is asked to shut down; its tasks save a checkpoint and give their runs back."""
@@ -83,7 +86,7 @@ def _report_presence(consumer: Any, *, starts: bool = False) -> None:
         queues=consumer.queues_taken(),
         slots=consumer.pool.num_processes,
         threads=settings.RECSMITH_THREADS,
-        device=torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU of {host}",
+        device=f"{gpus} CUDA GPU{'s' if gpus > 1 else ''} of {host}" if (gpus := torch.cuda.device_count()) else f"CPU of {host}",
         host=host,
         memory_bytes=memory.total,
         free_bytes=memory.available,

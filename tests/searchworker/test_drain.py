@@ -15,6 +15,12 @@ NO_TRIAL = 2**40
 """A message about a trial that is not there is taken, and done at once."""
 
 
+@pytest.fixture
+def worker_environment(worker_environment: dict[str, str]) -> dict[str, str]:
+    """Workers that report, and read what they are asked, every second."""
+    return worker_environment | {"RECSMITH_LEASE_SECONDS": "6"}
+
+
 @pytest.mark.slow
 def test_a_drained_worker_takes_nothing_until_it_may_again(workers: Path) -> None:
     worker = Worker.objects.get(name__startswith="trials@")
