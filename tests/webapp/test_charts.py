@@ -54,7 +54,7 @@ def test_the_best_so_far_of_one_arm_knows_nothing_of_the_others() -> None:
 
 
 def test_arms_have_a_colour_and_a_mark_of_their_own() -> None:
-    figure = reward_figure(reward_curve(TWO_ARMS), [], objective="ndcg@20", planned=5)
+    figure = reward_figure(reward_curve(TWO_ARMS), [], label="NDCG@20", planned=5)
     traces = {trace["meta"]: trace for trace in figure["data"]}
     marks = [traces[f"scored:{arm}"]["marker"] for arm in ("controller", "random", "manual")]
     assert len({mark["color"] for mark in marks}) == len({mark["symbol"] for mark in marks}) == 3
@@ -65,14 +65,14 @@ def test_arms_have_a_colour_and_a_mark_of_their_own() -> None:
 
 
 def test_an_open_page_is_given_the_empty_traces_of_arms_it_may_lack() -> None:
-    traces = new_traces(reward_curve(TWO_ARMS[3:]), BASELINES, objective="ndcg@20", until=5)
+    traces = new_traces(reward_curve(TWO_ARMS[3:]), BASELINES, label="NDCG@20", until=5)
     assert [(trace["meta"], list(trace["x"])) for trace in traces] == [
         ("scored:random", []), ("best:random", []), ("mean:random", []), ("scored:manual", []), ("baseline:ease", [0, 5]),
     ]  # fmt: skip
 
 
 def test_reward_figure_marks_failures_on_an_axis_of_their_own() -> None:
-    figure = json.loads(json.dumps(reward_figure(reward_curve(POINTS), BASELINES, objective="ndcg@20", planned=10)))
+    figure = json.loads(json.dumps(reward_figure(reward_curve(POINTS), BASELINES, label="NDCG@20", planned=10)))
     traces = {trace["meta"]: trace for trace in figure["data"]}
     assert list(traces) == ["scored:controller", "best:controller", "mean:controller", "failed", "baseline:ease"]
     assert traces["failed"]["yaxis"] == "y2"
@@ -87,7 +87,7 @@ def test_reward_figure_marks_failures_on_an_axis_of_their_own() -> None:
 
 
 def test_reward_figure_of_nothing_is_empty() -> None:
-    figure = reward_figure(reward_curve([]), [], objective="ndcg@20", planned=5)
+    figure = reward_figure(reward_curve([]), [], label="NDCG@20", planned=5)
     assert [trace["x"] for trace in figure["data"]] == [[]]
 
 

@@ -22,6 +22,7 @@ from tests.webapp.factories import (
     make_trial,
     make_trials,
     make_worker,
+    scores_of,
 )
 from webapp.enums import DatasetState, SearchState
 from webapp.models import Baseline, Search
@@ -341,6 +342,27 @@ def test_a_page_that_slept_through_the_end_of_a_long_search_fetches_all_of_its_o
     assert (first["cursor"], first["retry_ms"], first["rows"]) == (POINTS_AT_ONCE, 1500, [])
     last = signed_in.get(url, {"after": first["cursor"]}).json()
     assert (last["cursor"], last["retry_ms"]) == (POINTS_AT_ONCE + 1, None)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        SearchPlan(random_arm=False, objectives=(Term(measure="ndcg@20", weight=1), Term(measure="parameters", weight=0.1))),
+        SearchPlan(random_arm=False, constraints=Constraints(max_latency_ms=1.0)),
+    ],
+)
+def test_rewards_that_are_more_than_the_metric_are_not_shown_as_it(signed_in: Client, plan: SearchPlan) -> None:
+    search = make_search(plan=plan.to_json())
+    make_trial(search, 1, state="completed", reward=-0.2, scores=scores_of(0.31), told_order=1)
+    make_baseline(search, "ease", 0.25)
+    response = signed_in.get(reverse("search", args=[search.pk]))
+    figure = response.context["figure"]
+    assert figure["layout"]["yaxis"]["title"]["text"] == "Validation Reward"
+    assert not [trace["name"] for trace in figure["data"] if "EASE" in trace["name"]]
+    assert "Best Reward so far" in response.content.decode()
+    traces = signed_in.get(reverse("search_live", args=[search.pk])).json()["traces"]
+    assert not [trace["name"] for trace in traces if "EASE" in trace["name"]]
+    assert re.search(r"-0\.2000 <span[^>]*>Reward<", signed_in.get(reverse("searches")).content.decode())
 
 
 def test_the_page_says_what_was_frozen(signed_in: Client) -> None:

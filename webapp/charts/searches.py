@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from webapp.charts.figures import BLUE, GREEN, GREY, ORANGE, PINK, SKY, VERMILLION, figure_json
 from webapp.enums import ArmName
-from webapp.selectors.searches import BaselineState, metric_label
+from webapp.selectors.searches import BaselineState
 from webapp.selectors.searches_live import MEAN_OF, CurvePoint
 
 BASELINE_STYLES = ((GREEN, "dash"), (PINK, "dot"), (GREY, "dashdot"), (SKY, "longdash"), (VERMILLION, "longdashdot"))
@@ -140,17 +140,16 @@ def arm_traces(arms: Mapping[str, ArmCurve], *, label: str) -> list[dict[str, An
     return traces
 
 
-def new_traces(curve: RewardCurve, baselines: Sequence[BaselineState], *, objective: str, until: int) -> list[dict[str, Any]]:
-    """Traces that an open page may lack: those of the arms in ``curve``, without points, and the baselines."""
+def new_traces(curve: RewardCurve, baselines: Sequence[BaselineState], *, label: str, until: int) -> list[dict[str, Any]]:
+    """Traces that an open page may lack: those of the arms in ``curve``, without points, and the baselines; ``label`` names the score."""
     return [
-        *arm_traces(dict.fromkeys(curve.arms, ArmCurve()), label=metric_label(objective)),
+        *arm_traces(dict.fromkeys(curve.arms, ArmCurve()), label=label),
         *baseline_traces(baselines, until=until),
     ]
 
 
-def reward_figure(curve: RewardCurve, baselines: Sequence[BaselineState], *, objective: str, planned: int) -> dict[str, Any]:
-    """Plotly data and layout; the traces are found again by ``meta`` when the page appends to them."""
-    label = metric_label(objective)
+def reward_figure(curve: RewardCurve, baselines: Sequence[BaselineState], *, label: str, planned: int) -> dict[str, Any]:
+    """Plotly data and layout; the traces are found again by ``meta`` when the page appends to them; ``label`` names the score."""
     ends = [series.x[-1] for series in (curve.failed, *(arm.scored for arm in curve.arms.values())) if series.x]
     until = max([planned, *ends])
     figure = go.Figure(arm_traces(dict.fromkeys(curve.arms, ArmCurve()), label=label))

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from webapp.enums import RunState, SearchState
 from webapp.models import Search
-from webapp.selectors.searches import LeaderboardRow, leaderboard, metric_label, objective_of, progress, validation_verdict
+from webapp.selectors.searches import LeaderboardRow, leaderboard, metric_label, objective_of, progress, reward_label, validation_verdict
 from webapp.services.errors import Conflict
 from webapp.services.searches import search_pause
 
@@ -32,7 +32,7 @@ def search_follow(search: Search, console: Console, *, check_workers: Callable[[
     Args:
         check_workers: called at every look; raises when the search can no longer get on.
     """
-    label = metric_label(objective_of(search))
+    label = reward_label(search)
     columns = (
         TextColumn("{task.description:<10}"),
         BarColumn(),

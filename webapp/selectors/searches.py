@@ -10,13 +10,16 @@ from typing import Literal
 from django.core.paginator import Page, Paginator
 from django.db.models import Avg, Count, Max, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from gnn.catalogue import describe
+from gnn.plan import Constraints
 from gnn.protocol import Protocol
 from gnn.space import Architecture
 from webapp.enums import ArmName, RunState, SearchState
 from webapp.models import Baseline, FinalistRun, Search, Trial
 from webapp.selectors.annotations import annotated
+from webapp.selectors.rounds import plan_of
 
 LEADERBOARD_TRIALS = 50
 
@@ -125,6 +128,17 @@ def planned_total(search: Search) -> int:
 def objective_of(search: Search) -> str:
     """The metric the search maximises, e.g. ``ndcg@20``."""
     return Protocol.from_json(search.protocol).objective
+
+
+def rewards_metric(search: Search) -> bool:
+    """Whether rewards are the metric alone; weights of several measures and limits make other numbers of it."""
+    plan = plan_of(search)
+    return not plan.objectives and plan.constraints == Constraints()
+
+
+def reward_label(search: Search) -> str:
+    """What rewards of a search are called: the metric, where they are nothing else, so that baselines compare with them."""
+    return metric_label(objective_of(search)) if rewards_metric(search) else gettext("Reward")
 
 
 def progress(search: Search) -> Progress:
@@ -267,7 +281,12 @@ class SearchRow:
     done: int
     failed: int
     best: float | None
+    """The best reward."""
     objective: str
+
+    @property
+    def reward_label(self) -> str:
+        return reward_label(self.search)
 
     @property
     def percent(self) -> float:

@@ -37,7 +37,7 @@ from webapp.selectors.analysis import (
 )
 from webapp.selectors.arms import arms_at_work, rung_rows
 from webapp.selectors.rounds import plan_of
-from webapp.selectors.searches import metric_label, objective_of
+from webapp.selectors.searches import reward_label
 from webapp.selectors.timeline import timeline
 from webapp.selectors.trials import decision_label
 
@@ -93,7 +93,7 @@ class Asked:
     def __init__(self, search: Search, query: QueryDict) -> None:
         self.search, self.query = search, query
         self.controls: list[Control] = []
-        self.label = metric_label(objective_of(search)) if not search.plan["objectives"] else gettext("Score")
+        self.label = reward_label(search)
         decisions = SearchSpace.from_json(search.space).decisions
         open_ones = [decision for decision in decisions if len(decision.choices) > 1]
         self._decisions = {decision.name: decision for decision in open_ones or decisions}

@@ -27,11 +27,14 @@ from webapp.selectors.dataset_attributes import features_words
 from webapp.selectors.searches import (
     CONTROLLER_LABELS,
     MAIN_METRICS,
+    BaselineState,
     Progress,
     leaderboard,
     objective_of,
     planned_total,
     progress,
+    reward_label,
+    rewards_metric,
     search_counts,
     search_rows,
     searches_page,
@@ -100,7 +103,7 @@ def search_page(request: HttpRequest, search_id: int) -> HttpResponse:
     space = SearchSpace.from_json(search.space)
     points = curve_points(search)
     state, arms = progress(search), arms_at_work(search)
-    figure = reward_figure(reward_curve(points), state.baselines, objective=objective_of(search), planned=planned_total(search))
+    figure = reward_figure(reward_curve(points), _references(search, state), label=reward_label(search), planned=planned_total(search))
     context = {
         "figure": figure,
         "cursor": last_told(points),
@@ -152,7 +155,7 @@ def search_live(request: HttpRequest, search_id: int) -> JsonResponse:
         "fields": _live_fields(search, state, arms),
         "percent": round(state.percent, 1),
         "series": curve.to_json(),
-        "traces": new_traces(curve, state.baselines, objective=objective_of(search), until=planned_total(search)),
+        "traces": new_traces(curve, _references(search, state), label=reward_label(search), until=planned_total(search)),
         "rows": [
             {
                 "url": reverse("trial", args=[search.pk, trial.number]),
@@ -187,6 +190,11 @@ def search_action(request: HttpRequest, search_id: int, action: str) -> HttpResp
 
 def _search(search_id: int) -> Search:
     return get_object_or_404(Search.objects.select_related("dataset", "owner"), pk=search_id)
+
+
+def _references(search: Search, state: Progress) -> Sequence[BaselineState]:
+    """The baselines that may stand beside rewards: they are measured by the metric alone."""
+    return state.baselines if rewards_metric(search) else ()
 
 
 def _version(state: Progress, cursor: int) -> str:
@@ -228,6 +236,7 @@ def _head_context(search: Search, state: Progress, arms: Sequence[Arm]) -> dict[
         "budgets": [{"name": line.name, "label": BUDGET_LABELS[line.name], "left": _left(line), "percent": line.percent} for line in lines],
         "show_budgets": search.state in LIVE_MS,
         "objective": objective_of(search),
+        "reward_label": reward_label(search),
         "controller": CONTROLLER_LABELS.get(search.controller, search.controller),
         "features": features_words(search),
         "workers_alive": workers,
