@@ -126,3 +126,13 @@ def test_what_is_shown_to_copy_works(signed_in: Client, user: User, live_server:
     readme = section.partition("```bash\n")[2].partition("```")[0].replace("http://127.0.0.1:8000", live_server.url)
     assert json.loads(run("bash", "-c", readme))["events"][0]["id"] == "order-1-item-7"
     assert sorted(FeedbackEvent.objects.values_list("kind", flat=True)) == ["click", "click", "click", "impression"]
+
+
+def test_a_wish_to_promote_another_version_does_not_end_the_experiment(signed_in: Client, model: Model) -> None:
+    experiment = experiment_start(owner=None, model_id=model.pk, number=2, percent=50)
+    address = reverse("model_experiment_end", args=["films", experiment.pk])
+    for promote in ("3", "two", "9" * 5000, "\u0662"):
+        said = signed_in.post(address, {"promote": promote}, follow=True)
+        assert "does not compare a version" in text_of(said)
+    experiment.refresh_from_db()
+    assert experiment.ended_at is None

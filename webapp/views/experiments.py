@@ -57,11 +57,14 @@ def experiment_end(request: HttpRequest, name: str, experiment_id: int) -> HttpR
     """Stop it; ``promote`` is the number of the version to promote, or empty."""
     experiment = get_object_or_404(experiments_of(get_object_or_404(Model, name=name)), pk=experiment_id)
     promote = request.POST.get("promote", "")
+    if promote not in ("", str(experiment.control.number), str(experiment.treatment.number)):
+        messages.warning(request, _("The experiment goes on: it does not compare a version %(number)s.") % {"number": promote[:20]})
+        return redirect("model_experiment", name, experiment_id)
     try:
         experiment_stop(
             owner=request.user if request.user.is_authenticated else None,
             experiment_id=experiment.pk,
-            promote=int(promote) if promote.isdecimal() else None,
+            promote=int(promote) if promote else None,
         )
     except Conflict as error:
         messages.warning(request, str(error))
