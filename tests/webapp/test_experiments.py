@@ -16,13 +16,13 @@ from tests.webapp.calling import Program, refused
 from tests.webapp.test_feedback import event, send
 from tests.webapp.test_model_services import bundle_file
 from webapp.charts.experiments import rate_series
-from webapp.enums import FeedbackKind
-from webapp.models import Experiment, FeedbackEvent, Model, ModelVersion
+from webapp.enums import FeedbackKind, ModelState
+from webapp.models import Experiment, FeedbackEvent, Model, ModelVersion, Promotion
 from webapp.selectors.experiments import Rate, Serving, experiment_result, experiments_running, in_treatment
 from webapp.selectors.models import promoted_version
 from webapp.services.errors import Conflict
 from webapp.services.experiments import experiment_start, experiment_stop
-from webapp.services.models import model_import, model_promote, model_roll_back
+from webapp.services.models import model_archive, model_import, model_promote, model_roll_back
 
 pytestmark = pytest.mark.django_db
 
@@ -123,6 +123,27 @@ def test_events_belong_to_the_version_that_the_user_got_when_it_happened(program
     before = send(program, *(event(f"before {user}", user=user, minutes=-180) for user in users)).json()["events"]
     assert {each["version"] for each in after + before} == {1}
     assert Serving(model, timezone.now()).version_id("u0", timezone.now()) == experiment.control_id
+
+
+def test_events_of_earlier_days_are_of_the_version_that_was_promoted_then(model: Model, versions: list[ModelVersion]) -> None:
+    model_promote(owner=None, version_id=versions[1].pk)
+    model_promote(owner=None, version_id=versions[2].pk)
+    model_roll_back(model_id=model.pk)
+    now = timezone.now()
+    for version, hours in zip(versions, (9, 6, 3), strict=True):
+        Promotion.objects.filter(version=version).update(created_at=now - timedelta(hours=hours))
+    Promotion.objects.filter(version=versions[2]).update(undone_at=now - timedelta(hours=1))
+    serving = Serving(model, now - timedelta(hours=10))
+    found = [serving.version_id("u", now - timedelta(hours=hours)) for hours in (10, 8, 5, 2, 0)]
+    assert found == [versions[number].pk for number in (0, 0, 1, 2, 1)]
+
+
+def test_a_version_that_some_users_get_is_not_put_away(model: Model, versions: list[ModelVersion]) -> None:
+    experiment = start(model)
+    with pytest.raises(Conflict, match="served to some users"):
+        model_archive(version_id=versions[1].pk)
+    experiment_stop(owner=None, experiment_id=experiment.pk)
+    assert model_archive(version_id=versions[1].pk).state == ModelState.ARCHIVED
 
 
 def told(experiment: Experiment, version: ModelVersion, user: str, *kinds: str, minutes: float = 0) -> None:

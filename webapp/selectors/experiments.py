@@ -10,8 +10,7 @@ from django.db.models import Count, Q, QuerySet
 
 from gnn.proportions import Difference, Proportion, sample_ratio_p_value
 from webapp.enums import FeedbackKind, ModelState
-from webapp.models import Experiment, FeedbackEvent, Model, ModelVersion
-from webapp.selectors.models import promoted_version
+from webapp.models import Experiment, FeedbackEvent, Model, ModelVersion, Promotion
 
 SHOWN = 20
 UNEVEN = 0.001
@@ -48,7 +47,8 @@ class Serving:
     """Which version of a model a user was served at a time not long ago."""
 
     def __init__(self, model: Model, since: datetime) -> None:
-        self._promoted = promoted_version(model.name)
+        promoted = Promotion.objects.filter(version__model=model).order_by("-id")
+        self._promotions = list(promoted.values_list("version", "created_at", "undone_at")[:1000])
         recent = Experiment.objects.filter(Q(ended_at=None) | Q(ended_at__gt=since), model=model)
         self._experiments = list(recent.order_by("-id")[:1000])
 
@@ -56,7 +56,11 @@ class Serving:
         for each in self._experiments:
             if each.started_at <= at and (each.ended_at is None or at < each.ended_at):
                 return each.treatment_id if in_treatment(each.salt, each.percent, user) else each.control_id
-        return None if self._promoted is None else self._promoted.pk
+        for version, since, until in self._promotions:
+            if since <= at and (until is None or at < until):
+                return version
+        # Before the first promotion nothing was served: the sender's clock is behind.
+        return self._promotions[-1][0] if self._promotions else None
 
 
 @dataclass(frozen=True)

@@ -181,9 +181,11 @@ def model_archive(*, version_id: int) -> ModelVersion:
 
     Raises:
         ModelVersion.DoesNotExist: there is no such version.
-        Conflict: it is promoted, or not built.
+        Conflict: it is promoted, compared with the promoted one, or not built.
     """
     version = _locked(version_id)
+    if Experiment.objects.filter(treatment=version, ended_at=None).exists():
+        raise Conflict(f"Version {version.number} of {version.model} is served to some users by an experiment. Stop that first.")
     if version.state == ModelState.PROMOTED:
         raise Conflict(f"Version {version.number} of {version.model} is promoted. Promote another one first.")
     if version.state == ModelState.BUILDING:
