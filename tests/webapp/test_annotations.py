@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.webapp.factories import make_dataset, make_search, make_space
-from webapp.enums import SubjectKind
+from webapp.enums import DatasetState, SubjectKind
 from webapp.models import AuditEvent, Model, Search
 from webapp.selectors.annotations import annotated, tags_used
 from webapp.selectors.searches import search_counts
@@ -92,7 +93,8 @@ def test_archiving_keeps_everything_and_is_undone(db: None) -> None:
 def things() -> list[tuple[str, Any, str, str]]:
     """Kind, row, its page and its list."""
     model = Model.objects.create(name="films")
-    dataset, space, search = make_dataset(name="Shop"), make_space(name="Small"), make_search(name="Evening run", state="finished")
+    dataset = make_dataset(name="Shop", state=DatasetState.UPLOADED)  # not read, so its page needs no profile
+    space, search = make_space(name="Small"), make_search(name="Evening run", state="finished")
     return [
         ("dataset", dataset, reverse("dataset", args=[dataset.pk]), reverse("datasets")),
         ("space", space, reverse("space", args=[space.pk]), reverse("spaces")),
@@ -119,6 +121,41 @@ def test_each_kind_is_annotated_from_its_page_and_narrowed_in_its_list(signed_in
         assert f'href="{page}"' in signed_in.get(listed, {"archived": "1"}).content.decode(), kind
         signed_in.post(reverse("annotation_archive", args=[kind, row.pk, "unarchive"]))
         assert f'href="{page}"' in signed_in.get(listed).content.decode(), kind
+
+
+def test_each_page_shows_what_is_written_and_where_to_write_it(signed_in: Client) -> None:
+    for kind, row, page, listed in things():
+        empty = signed_in.get(page).content.decode()
+        assert "Write a note or tags" in empty and "Change the note or the tags" not in empty, kind
+        type(row).objects.filter(pk=row.pk).update(note="Seen\nby <b>Ada</b>", note_version=3, tags=["r&d"])
+        text = signed_in.get(page).content.decode()
+        assert "Seen<br>by &lt;b&gt;Ada&lt;/b&gt;" in text and 'name="seen" value="3"' in text, kind
+        for action in ("note", "tags"):
+            assert f'action="{reverse(f"annotation_{action}", args=[kind, row.pk])}"' in text, (kind, action)
+        assert f'action="{reverse("annotation_archive", args=[kind, row.pk, "archive"])}"' in text, kind
+        assert f'href="{listed}?tag=r%26d"' in text and f"{reverse('activity')}?kind={kind}&amp;subject={row.pk}" in text, kind
+
+
+def test_the_panel_stands_outside_the_form_of_a_space(signed_in: Client) -> None:
+    space = make_space(name="Small")
+    text = signed_in.get(reverse("space", args=[space.pk])).content.decode()
+    assert text.index('class="space-form"') < text.index("</form>", text.index('class="space-form"')) < text.index('id="annotations"')
+    assert 'id="annotations"' not in signed_in.get(reverse("space_new")).content.decode(), "nothing is saved yet"
+
+
+def test_the_first_of_two_tabs_wins_and_the_second_is_shown_both(signed_in: Client) -> None:
+    for kind, row, page, _ in things():
+        tabs = [
+            re.search(r'name="seen" value="([0-9]+)"', part)
+            for part in (signed_in.get(page).content.decode().partition('id="annotations"')[2],) * 2
+        ]
+        url = reverse("annotation_note", args=[kind, row.pk])
+        first, second = (
+            signed_in.post(url, {"text": text, "seen": tab[1]}) for text, tab in zip(("first", "second"), tabs, strict=True) if tab
+        )
+        assert (first.status_code, second.status_code) == (302, 409), kind
+        row.refresh_from_db()
+        assert row.note == "first" and "first" in second.content.decode() and "second</textarea>" in second.content.decode(), kind
 
 
 def test_a_model_is_annotated_from_its_page(signed_in: Client, db: None) -> None:
