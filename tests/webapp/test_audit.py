@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.base import ContentFile
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -15,14 +18,16 @@ from gnn.catalogue import preset_space
 from gnn.protocol import Protocol
 from tests.webapp.calling import Program
 from tests.webapp.factories import make_dataset, make_search, make_trials
-from webapp.enums import AuditVerb, DatasetState, SubjectKind
+from webapp.enums import AuditVerb, DatasetState, FileKind, SubjectKind
 from webapp.models import AuditEvent, Space
 from webapp.services.audit import Actor, acting, event_record
+from webapp.services.dataset_files import dataset_file_add, dataset_file_remove
 from webapp.services.dataset_removal import dataset_delete
 from webapp.services.errors import Conflict
 from webapp.services.searches import search_extend, search_pause, search_start, search_stop
 from webapp.services.spaces import space_create, space_delete
 from webapp.services.tokens import token_revoke
+from webapp.templatetags.annotations import fact_label
 
 
 def told() -> list[tuple[str, str, str, dict[str, Any]]]:
@@ -71,6 +76,29 @@ def test_what_is_deleted_keeps_its_name_and_number_in_the_trail(db: None) -> Non
     dataset_delete(dataset_id=dataset.pk, with_searches=True)
     event = AuditEvent.objects.get()
     assert (event.verb, event.subject_name, event.subject_id, event.facts) == ("delete", "Shop", number, {"searches": 1})
+
+
+def test_further_files_are_told_once_each(db: None) -> None:
+    dataset = make_dataset(name="Shop", state=DatasetState.UPLOADED)
+    table = ContentFile(b"item,genre\n1,drama\n2,comedy\n")
+    file = dataset_file_add(dataset_id=dataset.pk, kind=FileKind.ITEM_ATTRIBUTES, filename="films.csv", file=table)
+    for _ in range(2):
+        dataset_file_remove(file_id=file.pk)
+    assert told() == [
+        ("change", "dataset", "Shop", {"file_added": "films.csv"}),
+        ("change", "dataset", "Shop", {"file_removed": "films.csv"}),
+    ]
+
+
+def test_every_fact_that_services_tell_has_a_name_for_people() -> None:
+    told_of = {
+        name
+        for file in (Path(__file__).parents[2] / "webapp" / "services").glob("*.py")
+        for call in re.findall(r"event_record\((AuditVerb.*)\)", file.read_text())
+        for name in re.findall(r"(\w+)=", call)
+    }
+    assert {"file_added", "percent", "trials"} <= told_of
+    assert [name for name in told_of if "_" in name and fact_label(name) == name] == []
 
 
 def test_deleting_twice_is_told_once(db: None) -> None:

@@ -68,13 +68,15 @@ def dataset_file_add(*, dataset_id: int, kind: FileKind, filename: str, file: Fi
         dataset = _open(dataset_id)
         if dataset.files.count() >= MAX_FILES:
             raise Conflict(f"Dataset “{dataset.name}” has {MAX_FILES} further files; join some of them first.")
-        return DatasetFile.objects.create(
+        added = DatasetFile.objects.create(
             dataset=dataset,
             kind=kind,
             filename=PurePath(filename).name[-255:],
             source_blob=default_storage.save("source", file),
             mapping=_likely_mapping(dataset, kind, detected),
         )
+        event_record(AuditVerb.CHANGE, dataset, file_added=added.filename)
+        return added
 
 
 def dataset_file_map(*, file_id: int, mapping: TableFormat) -> DatasetFile:
@@ -86,9 +88,10 @@ def dataset_file_map(*, file_id: int, mapping: TableFormat) -> DatasetFile:
     """
     with transaction.atomic():
         file = DatasetFile.objects.get(pk=file_id)
-        _open(file.dataset_id)
+        dataset = _open(file.dataset_id)
         file.mapping = mapping.to_json()
         file.save(update_fields=["mapping"])
+        event_record(AuditVerb.CHANGE, dataset, file_read_as=file.filename)
         return file
 
 
@@ -102,8 +105,9 @@ def dataset_file_remove(*, file_id: int) -> None:
         file = DatasetFile.objects.filter(pk=file_id).first()
         if file is None:
             return
-        _open(file.dataset_id)
+        dataset = _open(file.dataset_id)
         names = blob_names(DatasetFile.objects.filter(pk=file_id))
+        event_record(AuditVerb.CHANGE, dataset, file_removed=file.filename)
         file.delete()
         blobs_release(names)
 

@@ -49,6 +49,12 @@ def fact_label(name: str) -> str:
         "searches": gettext("searches with it"),
         "tags": gettext("tags"),
         "scopes": gettext("scopes"),
+        "experiment": gettext("experiment"),
+        "percent": gettext("percent of the users"),
+        "imported": gettext("imported"),
+        "file_added": gettext("file added"),
+        "file_read_as": gettext("columns chosen of"),
+        "file_removed": gettext("file taken away"),
     }
     return labels.get(name, name)
 
