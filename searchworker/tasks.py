@@ -6,6 +6,7 @@ import os
 from functools import partial
 
 from celery import Task
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
 from gnn.metrics import TestScores
@@ -23,7 +24,7 @@ from searchworker.trial import run_reference, score_on_test, sliced_on_test, tra
 from webapp import queue
 from webapp.enums import SearchState
 from webapp.models import Baseline, FinalistRun, ModelBuild, Search, Trial
-from webapp.services import baselines, batches, datasets, finalists, previews, reaper, runs, searches
+from webapp.services import baselines, batches, datasets, finalists, previews, reaper, runs, samples, searches
 from webapp.services.locks import BATCH, INGEST, advisory_lock
 
 
@@ -31,6 +32,7 @@ from webapp.services.locks import BATCH, INGEST, advisory_lock
 def ingest_dataset(dataset_id: int) -> None:
     with advisory_lock(INGEST, dataset_id) as alone:
         if alone:  # a resent message must not read a large file twice at once
+            samples.sample_fetch(dataset_id=dataset_id, cache=settings.BASE_DIR / ".cache")
             datasets.dataset_ingest(dataset_id=dataset_id)
 
 

@@ -45,6 +45,8 @@ ANNOTATED = "(?P<kind>dataset|space|search|model)/(?P<subject_id>[0-9]{1,18})"
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("samples/movielens/", home.sample_movielens_new, name="sample_movielens"),
+    path("samples/shop/", home.sample_shop_new, name="sample_shop"),
     path("login/", kept.SignIn.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("language/", languages.language_set, name="set_language"),

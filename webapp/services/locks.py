@@ -11,6 +11,8 @@ TEXTS = 2
 """Of those taken while a language model reads texts; the second is from a hash of both."""
 BATCH = 3
 """Of those taken while all users are ranked; the second is the id of the batch."""
+SAMPLE = 4
+"""Of those taken while a sample becomes a dataset; the second tells the samples apart."""
 
 
 @contextmanager

@@ -20,7 +20,6 @@ from rich.console import Console
 from gnn.catalogue import preset_space
 from gnn.plan import SearchPlan
 from gnn.protocol import Protocol
-from gnn.sources import Mapping
 from webapp.embedded import BASE_DIR, home_folder, outer_environment
 from webapp.embedded_servers import EmbeddedError
 from webapp.enums import DatasetState
@@ -29,19 +28,14 @@ from webapp.management.terminal import leaderboard_print, result_check, search_f
 from webapp.models import Dataset, Search
 from webapp.movielens import MovieLensError, interactions_file
 from webapp.processes import STOP_SECONDS
+from webapp.selectors.samples import MOVIELENS_NAME
 from webapp.selectors.searches import BASELINE_LABELS, leaderboard
 from webapp.selectors.workers import workers_alive
 from webapp.services.accounts import first_account_ensure, signin_link_make
 from webapp.services.datasets import dataset_import
+from webapp.services.samples import MOVIELENS_MAPPING
 from webapp.services.searches import search_start
 from webapp.stack import port_check, stack_address
-
-DATASET_NAME = "MovieLens-100K"
-MAPPING = {
-    "delimiter": "\t",
-    "has_header": True,
-    "columns": {"user": "user_id", "item": "item_id", "weight": "rating", "timestamp": "timestamp"},
-}
 
 
 class Command(BaseCommand):
@@ -83,7 +77,7 @@ def _search(console: Console, file: Path, *, trials: int, address: str, check_st
     protocol = Protocol()
     search = search_start(
         owner=dataset.owner,
-        name=f"Demo: {DATASET_NAME}",
+        name=f"Demo: {MOVIELENS_NAME}",
         dataset=dataset,
         space=preset_space("demo"),
         protocol=protocol,
@@ -106,16 +100,16 @@ def _search(console: Console, file: Path, *, trials: int, address: str, check_st
 
 def _dataset_ready(file: Path) -> Dataset:
     """The imported sample, from an earlier demo where there was one."""
-    dataset = Dataset.objects.filter(name=DATASET_NAME, state=DatasetState.READY).first()
+    dataset = Dataset.objects.filter(name=MOVIELENS_NAME, state=DatasetState.READY).first()
     if dataset is not None:
         return dataset
     owner = first_account_ensure() or User.objects.order_by("pk").first()
     with file.open("rb") as stream:
         dataset = dataset_import(
-            owner=owner, name=DATASET_NAME, filename=file.name, file=File(stream, name=file.name), mapping=Mapping.from_json(MAPPING)
+            owner=owner, name=MOVIELENS_NAME, filename=file.name, file=File(stream, name=file.name), mapping=MOVIELENS_MAPPING
         )
     if dataset.state != DatasetState.READY:
-        raise CommandError(f"{DATASET_NAME} could not be imported: {dataset.message}")
+        raise CommandError(f"{MOVIELENS_NAME} could not be imported: {dataset.message}")
     return dataset
 
 
