@@ -30,9 +30,9 @@ LOOKS = {
     "dark": {"width": WIDTH, "theme": "dark", "language": "en"},
     "chinese": {"width": WIDTH, "theme": "light", "language": "zh-hans"},
 }
-TALLEST = 2_600
+TALLEST = 1_800
 """Pixels of a page that a picture shows; tables go on below."""
-QUALITY = 50
+QUALITY = 40
 """Of JPEG, which keeps all pictures together within 5 MB."""
 SETTLED = "document.readyState === 'complete' && !document.querySelector('.htmx-request') && "
 SETTLED += "[...document.querySelectorAll('.chart')].every((chart) => !chart.checkVisibility() || chart.querySelector('svg.main-svg'))"
