@@ -214,11 +214,11 @@ def _live_fields(search: Search, state: Progress, arms: Sequence[Arm]) -> dict[s
         "best": score(state.best.score if state.best else None),
         "elapsed": duration(state.elapsed),
         "eta": duration(seconds_left(search, state, arms)),
-        **{f"left-{line.name}": _left(line) for line in budget_lines(search, state, arms)},
+        **{f"left-{line.name}": budget_left(line) for line in budget_lines(search, state, arms)},
     }
 
 
-def _left(line: BudgetLine) -> str:
+def budget_left(line: BudgetLine) -> str:
     """What is left of a budget, in words."""
     if line.unit == "score":
         return gettext("%(reached)s of %(target)s") % {"reached": score(line.spent), "target": score(line.limit)}
@@ -233,7 +233,9 @@ def _head_context(search: Search, state: Progress, arms: Sequence[Arm]) -> dict[
         "search": search,
         "progress": state,
         "fields": _live_fields(search, state, arms),
-        "budgets": [{"name": line.name, "label": BUDGET_LABELS[line.name], "left": _left(line), "percent": line.percent} for line in lines],
+        "budgets": [
+            {"name": line.name, "label": BUDGET_LABELS[line.name], "left": budget_left(line), "percent": line.percent} for line in lines
+        ],
         "show_budgets": search.state in LIVE_MS,
         "objective": objective_of(search),
         "reward_label": reward_label(search),
