@@ -50,7 +50,6 @@ def test_pages_hold_no_english_sentence(reader: Client, name: str) -> None:
     assert sentences(response.content.decode()) == []
 
 
-@pytest.mark.xfail(reason="decisions of the space are still labelled in English there", strict=True)
 def test_the_pages_of_a_search_hold_no_english_sentence(reader: Client) -> None:
     search = make_search(name="S")
     make_trials(search, [0.1, 0.2, None])

@@ -86,7 +86,7 @@ def space_diff(searches: Sequence[Search]) -> list[DiffRow]:
     """What each space offers, by decision, in the order of the catalogue."""
     offered = [{spec.name: spec.choices for spec in SearchSpace.from_json(search.space).specs} for search in searches]
     names = [name for name in CATALOGUE if any(name in one for one in offered)]
-    return [DiffRow(CATALOGUE[name].label, [", ".join(map(_choice_words, one.get(name, ()))) for one in offered]) for name in names]
+    return [DiffRow(decision_label(name), [", ".join(map(_choice_words, one.get(name, ()))) for one in offered]) for name in names]
 
 
 def curves_of(trials: Sequence[Trial], metric: str) -> dict[int, tuple[list[int], list[float]]]:

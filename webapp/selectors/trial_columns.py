@@ -11,11 +11,12 @@ from django.db.models.fields.json import KeyTransform
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from gnn.catalogue import CATALOGUE, LABELS, describe
+from gnn.catalogue import LABELS, describe
 from gnn.protocol import METRIC_NAMES, Protocol
 from gnn.space import Architecture, Choice, DecisionSpec, SearchSpace, choice_text
 from webapp.models import Search
 from webapp.selectors.searches import metric_label
+from webapp.selectors.trials import decision_label
 
 Kind = Literal["number", "state", "score", "text", "whole", "milliseconds", "duration", "moment", "architecture"]
 
@@ -90,7 +91,7 @@ def _decision(space: SearchSpace, spec: DecisionSpec) -> Column:
     order = tuple(KeyTransform(name, "architecture") for name in names)
     return Column(
         f"d.{spec.name}",
-        CATALOGUE[spec.name].label,
+        decision_label(spec.name),
         "text",
         order,
         lambda trial: ", ".join(choice_words(trial.architecture[name]) for name in names if name in trial.architecture),

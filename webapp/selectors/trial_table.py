@@ -13,13 +13,12 @@ from django.db.models import Count, Expression, F, OrderBy, Q, QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext
 
-from gnn.catalogue import CATALOGUE
 from gnn.space import Choice, SearchSpace, choice_text
 from webapp.enums import ArmName, Failure, RunState
 from webapp.models import Search, Trial
 from webapp.selectors.choices import choice_table
 from webapp.selectors.trial_columns import Column, choice_words, columns_chosen, expanded, trial_columns
-from webapp.selectors.trials import trials_listed
+from webapp.selectors.trials import decision_label, trials_listed
 
 PAGE_SIZES = (10, 25, 50, 100)
 USUAL_SIZE = 25
@@ -69,7 +68,7 @@ class TrialFilter:
 
     def words(self) -> list[tuple[str, str, str]]:
         """(parameter in the URL, label, value) of everything that filters but the state."""
-        words = [(f"d.{name}", CATALOGUE[name].label, choice_words(choice)) for name, choice in self.choices.items()]
+        words = [(f"d.{name}", decision_label(name), choice_words(choice)) for name, choice in self.choices.items()]
         if self.arm:
             words.append(("arm", gettext("Arm"), str(ArmName(self.arm).label)))
         if self.failure:
@@ -155,7 +154,7 @@ def trial_facets(search: Search) -> list[Facet]:
             made = table.codes[:, [decision.name.partition(".")[0] == spec.name for decision in table.decisions]]
             counts = [int((made == place).any(axis=1).sum()) for place in range(len(spec.choices))]
             options = [(choice_text(choice), choice_words(choice), count) for choice, count in zip(spec.choices, counts, strict=True)]
-            facets.append(Facet(f"d.{spec.name}", CATALOGUE[spec.name].label, options))
+            facets.append(Facet(f"d.{spec.name}", decision_label(spec.name), options))
     return facets
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Case, Q, QuerySet, When
+from django.utils.translation import gettext
 
 from gnn.catalogue import CATALOGUE, LABELS
 from gnn.space import Architecture, choice_text
@@ -75,5 +76,5 @@ def decision_rows(architecture: Architecture) -> list[tuple[str, str]]:
 def decision_label(name: str) -> str:
     """``operator.2`` as people write it: its label in the catalogue, and the layer."""
     base, _, layer = name.partition(".")
-    label = CATALOGUE[base].label
-    return f"{label}, layer {layer}" if layer else label
+    label = gettext(CATALOGUE[base].label)
+    return gettext("%(decision)s, layer %(layer)s") % {"decision": label, "layer": layer} if layer else label

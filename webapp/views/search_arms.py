@@ -10,7 +10,6 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from gnn.catalogue import CATALOGUE
 from gnn.space import Decision, SearchSpace
 from webapp.charts.controllers import (
     DIAGNOSTICS,
@@ -24,6 +23,7 @@ from webapp.charts.controllers import (
 from webapp.models import Arm, ControllerReport, Search
 from webapp.selectors.arms import arms_at_work, controller_reports, critic_effect, rung_rows
 from webapp.selectors.searches import metric_label, objective_of
+from webapp.selectors.trials import decision_label
 
 COMPARISON_KINDS = {
     "baseline": gettext_lazy("Baseline"),
@@ -75,9 +75,9 @@ def search_controller(request: HttpRequest, search_id: int) -> HttpResponse:
         "is_collapsed": newest.get("repeat_rate", 0.0) > COLLAPSED,
         "critic_difference": effect.difference() if effect else None,
         "critic_figure": critic_figure(effect, label=metric_label(objective_of(search))) if effect and effect.chosen else None,
-        "decisions": [(name, CATALOGUE[name].label) for name in groups],
+        "decisions": [(name, decision_label(name)) for name in groups],
         "chosen": chosen,
-        "chosen_label": CATALOGUE[chosen].label,
+        "chosen_label": decision_label(chosen),
         "beliefs_figure": beliefs_figure(reports, groups[chosen]),
         "diagnostics_figure": diagnostics_figure(reports),
     }

@@ -11,7 +11,6 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from gnn.catalogue import CATALOGUE
 from gnn.protocol import Protocol
 from gnn.space import SearchSpace
 from webapp.charts.architectures import draw_architecture
@@ -41,7 +40,7 @@ from webapp.selectors.searches import (
     validation_verdict,
 )
 from webapp.selectors.searches_live import POINTS_AT_ONCE, curve_points, in_flight, last_told, points_after
-from webapp.selectors.trials import decision_rows
+from webapp.selectors.trials import decision_label, decision_rows
 from webapp.selectors.workers import workers_alive
 from webapp.services.errors import Conflict
 from webapp.services.searches import (
@@ -111,7 +110,7 @@ def search_page(request: HttpRequest, search_id: int) -> HttpResponse:
         "version": _version(state, last_told(points)),
         "frozen_space": space,
         "protocol_words": protocol_words(Protocol.from_json(search.protocol)),
-        "space_words": [(CATALOGUE[spec.name].label, ", ".join(map(choice_label, spec.choices))) for spec in space.specs],
+        "space_words": [(decision_label(spec.name), ", ".join(map(choice_label, spec.choices))) for spec in space.specs],
         **_head_context(search, state, arms),
         **_results_context(search, state),
         **trials_context(request, search),
