@@ -43,6 +43,14 @@ def test_home_with_searches_shows_them_and_no_lesson(signed_in: Client) -> None:
     assert "Start here" not in text and "No worker is running" not in text
 
 
+@pytest.mark.parametrize(
+    ("name", "above"), [("activity", "home"), ("api:docs", "home"), ("compare", "searches"), ("find", "home"), ("space_changes", "spaces")]
+)
+def test_a_page_below_another_leads_back_to_it(signed_in: Client, name: str, above: str) -> None:
+    crumbs = signed_in.get(reverse(name)).content.decode().partition('<ol class="breadcrumb">')[2].partition("</ol>")[0]
+    assert f'<a href="{reverse(above)}">' in crumbs and 'aria-current="page"' in crumbs
+
+
 def test_every_page_but_the_doors_asks_for_a_login(client: Client, db: None) -> None:
     trial = make_trials(make_search(), [0.2])[0]
     space = make_space(name="S")
