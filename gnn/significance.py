@@ -37,8 +37,11 @@ class Comparison:
 
     @property
     def separable(self) -> bool:
-        """Whether the interval leaves no doubt which model is ahead."""
-        return self.low > 0 or self.high < 0
+        """Whether interval and test, corrected for how many there are, leave no doubt which model is ahead.
+
+        The interval of one comparison leaves out 0 by chance more often the more comparisons there are.
+        """
+        return (self.low > 0 or self.high < 0) and self.p_value < 1 - self.confidence
 
 
 def align(users: Array, ours: Array, their_users: Array, theirs: Array) -> tuple[Array, Array]:

@@ -80,7 +80,7 @@ def verdict(controller: str, metric: str, winner: Tested, pairs: Sequence[Paired
         sentences.append("No baseline completed.")
     else:
         sentences.append(verdict_sentence("It", f"the best baseline, {baseline.other.label},", metric, baseline.result))
-        if baseline.result.high < 0:
+        if baseline.result.separable and baseline.result.high < 0:
             sentences.append(f"Use {baseline.other.label}.")
     chance = next((pair for pair in pairs if pair.kind == "random_arm"), None)
     if chance is not None:

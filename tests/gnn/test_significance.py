@@ -79,10 +79,14 @@ def test_an_interval_is_exact_where_users_differ_by_one_amount():
         (Comparison(0.0, 0.0, 0.0, 1.0), "PPO's best is not separable from EASE (95 % CI 0.000 to 0.000 NDCG@20)."),
         (Comparison(0.0, -0.0001, 0.0001, 1.0), "PPO's best is not separable from EASE (95 % CI 0.000 to 0.000 NDCG@20)."),
         (Comparison(0.0012, 0.00008, 0.0023, 0.03), "PPO's best beats EASE by 0.0012 NDCG@20 (95 % CI 0.0001 to 0.0023)."),
+        (
+            Comparison(0.012, 0.002, 0.020, 0.068, family=9),
+            "PPO's best is not separable from EASE (95 % CI 0.002 to 0.020 NDCG@20; p = 0.068, Holm-corrected for 9 comparisons).",
+        ),
         (Comparison(0.012, 0.009, 0.015, 0.0, 0.9), "PPO's best beats EASE by 0.012 NDCG@20 (90 % CI 0.009 to 0.015)."),
     ],
 )
-def test_the_verdict_says_what_the_interval_says(comparison, sentence):
+def test_the_verdict_says_what_interval_and_test_say(comparison, sentence):
     assert verdict_sentence("PPO's best", "EASE", "NDCG@20", comparison) == sentence
 
 

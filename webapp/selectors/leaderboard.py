@@ -46,6 +46,10 @@ class Measured:
         return None if self.error is None else (self.value - Z * self.error, self.value + Z * self.error)
 
 
+LEVEL = 0.05
+"""Of the corrected p value below which a difference counts, as in the verdict of a search."""
+
+
 @dataclass(frozen=True)
 class Ahead:
     """How far a finalist is ahead of the best baseline on the same test users."""
@@ -58,6 +62,8 @@ class Ahead:
 
     @property
     def verdict(self) -> Literal["ahead", "behind", "open"]:
+        if self.p >= LEVEL:
+            return "open"
         return "ahead" if self.low > 0 else "behind" if self.high < 0 else "open"
 
 
