@@ -20,7 +20,7 @@ def test_from_the_leaderboard_to_a_comparison_and_a_change(signed_in_page: Page)
     page = signed_in_page
     search = make_search(name="Shop", state=SearchState.PAUSED)
     first, second = make_trials(search, [0.31, 0.29])
-    Trial.objects.filter(pk=second.pk).update(architecture=first.architecture | {"learning_rate": 0.9})
+    Trial.objects.filter(pk=second.pk).update(architecture=first.architecture | {"learning_rate": 0.03})
     parts = [Slice(1, 9, 40, {"ndcg@20": (0.2, 0.01)}), Slice(10, 80, 38, {"ndcg@20": (0.4, 0.02)})]
     Trial.objects.filter(pk=first.pk).update(slices=Slices({"ndcg@20": 0.01}, parts).to_json())
     for trial in (first, second):
@@ -46,7 +46,7 @@ def test_from_the_leaderboard_to_a_comparison_and_a_change(signed_in_page: Page)
         page.mouse.wheel(0, 3000)
         expect(page.get_by_role("heading", name=heading)).to_be_visible()
     expect(page.locator("[data-chart=activity-valid] svg.main-svg").first).to_be_visible()
-    expect(page.get_by_role("row", name=re.compile("Learning rate.*0.9.*-0.0200"))).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("Learning rate.*0.03.*-0.0200"))).to_be_visible()
     page.get_by_label("The change").select_option(index=0)
     page.get_by_role("button", name="Train it").click()
     expect(page.get_by_text("Trial 3 is queued: trial 1 with one choice changed.")).to_be_visible()

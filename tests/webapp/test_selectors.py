@@ -256,7 +256,7 @@ def test_home_tells_current_searches_from_past_ones() -> None:
     home = home_overview()
     assert [row.search.name for row in home.running] == ["Now"]
     assert [row.search.name for row in home.recent] == ["Then"]
-    assert (home.has_ready_dataset, home.workers) == (True, 0)
+    assert (home.has_ready_dataset, home.workers.alive) == (True, 0)
     make_worker()
     assert home_overview().workers == 1
 
