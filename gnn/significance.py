@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm, wilcoxon
 
 from gnn.errors import DataError
 
@@ -89,6 +89,8 @@ def _check_paired(ours: Array, theirs: Array) -> None:
 
 
 def _wilcoxon(difference: Array) -> float:
+    from scipy.stats import wilcoxon  # noqa: PLC0415 (60 MB of a web process, for one page)
+
     return float(wilcoxon(difference, zero_method="zsplit").pvalue) if difference.any() else 1.0
 
 
@@ -141,7 +143,7 @@ def win_loss(ours: Array, theirs: Array) -> WinLoss:
     _check_paired(ours, theirs)
     difference = ours.astype(np.float64) - theirs
     mean = float(difference.mean())
-    half = float(norm.ppf(0.975) * difference.std(ddof=1) / np.sqrt(len(difference))) if len(difference) > 1 else float("inf")
+    half = float(NormalDist().inv_cdf(0.975) * difference.std(ddof=1) / np.sqrt(len(difference))) if len(difference) > 1 else float("inf")
     wins, losses = int((difference > SAME).sum()), int((difference < -SAME).sum())
     return WinLoss(wins, losses, len(difference) - wins - losses, mean, mean - half, mean + half, _wilcoxon(difference))
 

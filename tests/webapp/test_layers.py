@@ -22,7 +22,7 @@ def loaded_by(statements: str) -> set[str]:
 def test_the_web_process_never_loads_what_trains() -> None:
     modules = loaded_by("import webapp.urls, webapp.wsgi, webapp.queue")
     assert "webapp.views.searches" in modules
-    assert not {"torch", "torch_geometric", "numba", "searchworker"} & modules
+    assert not {"torch", "torch_geometric", "numba", "scipy", "searchworker"} & modules
 
 
 def test_the_scoring_process_never_loads_what_trains() -> None:
